@@ -1,0 +1,5 @@
+"""`python -m aami_hpc` is the `aami-hpc` command."""
+
+from aami_hpc.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Verbs, one file each: the only place that wires the parts below together. Entrances call these."""

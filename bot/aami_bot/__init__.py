@@ -1,0 +1,1 @@
+"""The Slack app: listeners, blocks and threads. Imports actions and render, nothing below."""
