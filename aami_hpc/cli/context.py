@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,20 +13,30 @@ if TYPE_CHECKING:
     from aami_hpc.io.progress import Progress
 
 
-@dataclass(slots=True)
 class App:
-    """Global options. They may stand before and after the subcommand, so each is set when it is met."""
+    """Global options. They may stand before and after the subcommand, so each is set when it is met.
 
-    config_path: Path | None = None
-    json: bool = False
-    verbosity: int = 0
-    no_color: bool = False
+    A plain class: `--help` would pay for the dataclasses module, and for pathlib.
+    """
+
+    def __init__(self) -> None:
+        self.config_file = ""
+        self.json = False
+        self.verbosity = 0
+        self.no_color = False
 
     def settings(self) -> Settings:
         """The configuration, read anew: built-in defaults when there is none."""
         from aami_hpc.config import load
 
         return load(self.config_path)
+
+    @property
+    def config_path(self) -> Path | None:
+        """The file named by --config, if one was."""
+        from pathlib import Path
+
+        return Path(self.config_file) if self.config_file else None
 
     def progress(self) -> Progress:
         """Progress on standard error: drawn on a terminal, plain lines elsewhere, nothing with --quiet."""

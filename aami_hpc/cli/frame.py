@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from aami_hpc.cli.context import App
 from aami_hpc.cli.table import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from click.shell_completion import CompletionItem as Completion
 
     from aami_hpc.cli.table import Row
 
@@ -45,10 +44,9 @@ def _global_options() -> list[click.Option]:
         click.Option(
             ["--config"],
             metavar="FILE",
-            type=click.Path(path_type=Path),
             expose_value=False,
             is_eager=True,
-            callback=_remember("config_path", lambda value: value),
+            callback=_remember("config_file", str),
             help="Configuration file, instead of $AAMI_CONFIG or /etc/aami-hpc/config.yaml.",
         ),
         click.Option(
@@ -121,9 +119,9 @@ class FramedGroup(Framed, click.Group):
         """Name the nearest command when there is none of that name."""
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1, cutoff=0.5)
-            hint = f"Did you mean '{near[0]}'?" if near else f"See {ctx.command_path} --help."
-            raise click.UsageError(f"There is no command '{name}'. {hint}", ctx)
+            nearest = near(name, self.list_commands(ctx))
+            hint = f" Did you mean '{nearest}'?" if nearest else ""
+            raise click.UsageError(f"There is no command '{name}'.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -142,22 +140,18 @@ class LazyGroup(FramedGroup):
             raise TypeError(row)
         return loaded
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         width = max(len(row.name) for row in COMMANDS)
         for title, rows in groupby(COMMANDS, key=lambda row: row.group):
             with formatter.section(title):
                 formatter.write_dl([(row.name.ljust(width), row.summary) for row in rows])
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Completion]:
         """Complete from the table alone: the default imports every command to ask whether it is hidden."""
-        names = [
-            CompletionItem(row.name, help=row.summary) for row in COMMANDS if row.name.startswith(incomplete)
-        ]
+        from click.shell_completion import CompletionItem
+
+        rows = [row for row in COMMANDS if row.name.startswith(incomplete)]
+        names = [CompletionItem(row.name, help=row.summary) for row in rows]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
 
@@ -167,4 +161,6 @@ def _row(name: str) -> Row | None:
 
 def near(word: str, known: Sequence[str]) -> str:
     """The known word nearest to `word`, or nothing."""
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.5)), "")

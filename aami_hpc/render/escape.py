@@ -6,24 +6,11 @@ a line, forge another or retitle the window, and a bidirectional mark could turn
 
 from __future__ import annotations
 
-import unicodedata
-
-# Categories that draw nothing of their own: controls, formats (bidirectional marks among them), surrogates,
-# private use, line and paragraph separators.
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-
 
 def for_terminal(text: str, *, keep_newlines: bool = False) -> str:
     """Show every character that could act on a terminal as an escape, as Python would write it."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(
-        char
-        if (keep_newlines and char == "\n") or unicodedata.category(char) not in _UNSAFE
-        else _shown(char)
-        for char in text
+        char if char.isprintable() or (keep_newlines and char == "\n") else ascii(char)[1:-1] for char in text
     )
-
-
-def _shown(char: str) -> str:
-    return char.encode("unicode_escape").decode() if char not in "\n\r\t" else repr(char)[1:-1]
