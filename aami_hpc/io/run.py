@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 64 * 1024 * 1024
 _GRACE = 0.5  # seconds between SIGKILL and giving the process up
 _CHUNK = 65536
+_left_behind: list[subprocess.Popen[bytes]] = []  # SIGKILL did not end them yet
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """How a program ended. `status` is None when it was not found or did not end in time."""
+    """How a program ended. `status` is None when it was not found or was ended by us; -N means signal N."""
 
     argv: tuple[str, ...]
     status: int | None
@@ -37,7 +38,8 @@ class Completed:
 
     @property
     def ok(self) -> bool:
-        return self.status == 0
+        """It ended well and all it said is here: a cut answer must not pass for a whole one."""
+        return self.status == 0 and not self.truncated
 
     @property
     def why(self) -> str:
@@ -45,10 +47,13 @@ class Completed:
         program = self.argv[0]
         if self.missing:
             return f"{program} was not found or can't be executed"
-        if self.timed_out:
+        if self.truncated:
+            return f"{program} printed more than we are ready to read"
+        if self.timed_out or self.status is None:
             return f"{program} did not answer in time"
         said = (self.stderr or self.stdout).strip().splitlines()
-        return f"{program} ended with status {self.status}" + (f": {said[-1]}" if said else "")
+        ended = f"with status {self.status}" if self.status >= 0 else f"by signal {-self.status}"
+        return f"{program} ended {ended}" + (f": {said[-1]}" if said else "")
 
 
 class Runner(Protocol):
@@ -62,7 +67,7 @@ class Runner(Protocol):
         env: Mapping[str, str] | None = None,
         limit: int = DEFAULT_LIMIT,
     ) -> Completed:
-        """Run one program to its end, its deadline or its output limit."""
+        """Run one program to its end, its deadline or its output limit (bytes, for each of the two pipes)."""
         ...
 
 
@@ -77,6 +82,7 @@ class SystemRunner:
         env: Mapping[str, str] | None = None,
         limit: int = DEFAULT_LIMIT,
     ) -> Completed:
+        _bury_left_behind()
         try:
             process = subprocess.Popen(
                 list(argv),
@@ -100,31 +106,34 @@ class SystemRunner:
 def _collect(
     argv: tuple[str, ...], process: subprocess.Popen[bytes], deadline: float, limit: int
 ) -> Completed:
-    """Read both pipes until they close, the deadline passes or one holds more than `limit` bytes."""
-    kept: dict[int, bytearray] = {}
-    truncated = False
+    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe]
+    kept: dict[int, bytearray] = {pipe.fileno(): bytearray() for pipe in pipes}
+    whole = _read(pipes, kept, deadline, limit)
+    truncated = any(len(buffer) > limit for buffer in kept.values())
+    status = _wait(process, deadline) if whole else _peek(process)
+    out, err = (bytes(buffer[:limit]).decode("utf-8", "replace") for buffer in kept.values())
+    return Completed(argv, status, out, err, timed_out=status is None and not truncated, truncated=truncated)
+
+
+def _read(pipes: list[IO[bytes]], kept: dict[int, bytearray], deadline: float, limit: int) -> bool:
+    """Fill `kept` until both pipes close (True), or the deadline passes or one holds too much (False)."""
     with selectors.DefaultSelector() as selector:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                os.set_blocking(pipe.fileno(), False)
-                kept[pipe.fileno()] = bytearray()
-                selector.register(pipe, selectors.EVENT_READ)
+        for pipe in pipes:
+            os.set_blocking(pipe.fileno(), False)
+            selector.register(pipe, selectors.EVENT_READ)
         while selector.get_map():
             left = deadline - time.monotonic()
             ready = selector.select(left) if left > 0 else []
             if not ready:
-                break
+                return False
             for key, _ in ready:
                 chunk = os.read(key.fd, _CHUNK)
+                kept[key.fd] += chunk
                 if not chunk:
                     selector.unregister(key.fileobj)
-                    continue
-                room = limit - len(kept[key.fd])
-                kept[key.fd] += chunk[: max(room, 0)]
-                truncated = truncated or len(chunk) > room
-    status = _wait(process, deadline)
-    out, err = (bytes(buffer).decode("utf-8", "replace") for buffer in kept.values())
-    return Completed(argv, status, out, err, timed_out=status is None, truncated=truncated)
+                if len(kept[key.fd]) > limit:
+                    return False
+    return True
 
 
 def _wait(process: subprocess.Popen[bytes], deadline: float) -> int | None:
@@ -134,10 +143,35 @@ def _wait(process: subprocess.Popen[bytes], deadline: float) -> int | None:
         return None
 
 
+def _peek(process: subprocess.Popen[bytes]) -> int | None:
+    """The status of a program that has ended by itself, without releasing its pid: `_end` still needs it."""
+    try:
+        ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # whoever embeds us ignores SIGCHLD
+        return None
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the program's process group; give it up if even that does not end it."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
+    """Kill the process group of a program that was not waited for; leave it if even that does not end it.
+
+    Also when only its children live on, with its pipes: its pid is not released, so the group is still its own.
+    """
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        _left_behind.append(process)
+
+
+def _bury_left_behind() -> None:
+    """Release the pids of programs that have ended after all."""
+    for process in tuple(_left_behind):
+        if process.poll() is not None:
+            with contextlib.suppress(ValueError):  # another thread was faster
+                _left_behind.remove(process)
