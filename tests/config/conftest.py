@@ -1,0 +1,41 @@
+"""Fixtures of the tests of the configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    AsNobody = Callable[[Path], AbstractContextManager[None]]
+
+_NOBODY = 65534
+
+
+@pytest.fixture
+def as_nobody() -> AsNobody:
+    """Act as an ordinary user for a while, with a way to the folder given. Root is not refused anything."""
+
+    @contextlib.contextmanager
+    def acting(folder: Path) -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        for parent in (folder, *folder.parents):
+            if "pytest" in str(parent):
+                parent.chmod(parent.stat().st_mode | 0o055)
+        os.setegid(_NOBODY)
+        os.seteuid(_NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+    return acting
