@@ -22,7 +22,7 @@ test: python3  ## everything: install what is missing, lint, all tests with real
 	@$(MAKE) --no-print-directory lint
 	@for python in .venv-3.*/bin/python; do [ ! -x $$python ] || { \
 	  echo "--- unit tests on $$($$python --version)"; $$python -m pytest -q -m "$(FAST)" || exit 1; }; done
-	$(PY) -m pytest -q -m "not soak" --durations=15
+	AAMI_LAB_REQUIRED=$${AAMI_LAB_REQUIRED-$(CI:true=1)} $(PY) -m pytest -q -m "not soak" --durations=15
 
 test-fast: venv  ## unit and contract tests: no root, under a minute
 	$(PY) -m pytest -q -m "$(FAST)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -23,10 +24,24 @@ def root() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command; every end of it leads through here."""
+    """Run the command; every end of it leads through here.
+
+    Not by click's own main(): that one ends the process itself for a broken pipe, and calls it a failure.
+    """
     from aami_hpc.cli.ending import ended
 
     app = App()
     with ended(app):
-        root.main(prog_name="aami-hpc", standalone_mode=False, obj=app)
+        _complete()
+        with root.make_context("aami-hpc", sys.argv[1:], obj=app) as context:
+            root.invoke(context)
     sys.exit(0)
+
+
+def _complete() -> None:
+    """Answer a shell that asks what may come next, and end."""
+    asked = os.environ.get("_AAMI_HPC_COMPLETE")
+    if asked:
+        from click.shell_completion import shell_complete
+
+        raise click.exceptions.Exit(shell_complete(root, {}, "aami-hpc", "_AAMI_HPC_COMPLETE", asked))

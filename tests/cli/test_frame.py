@@ -152,12 +152,15 @@ def test_a_broken_pipe_is_silent() -> None:
 def test_ctrl_c_is_130(tmp_path: Path) -> None:
     """A real interrupt while a real child hangs: the run ends at once, and so does the child."""
     pid = tmp_path / "pid"
-    scontrol = tmp_path / "scontrol"
-    scontrol.write_text(f"#!/bin/sh\necho $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 60\n")
-    scontrol.chmod(0o755)
+    for program in ("scontrol", "sinfo", "squeue", "sacct"):
+        stub = tmp_path / program
+        stub.write_text(f"#!/bin/sh\necho $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 60\n")
+        stub.chmod(0o755)
     (tmp_path / "config.yaml").write_text(f"slurm: {{bin_dir: {tmp_path}, timeout: 50s}}\n")
     process = subprocess.Popen(
-        [*AAMI, "nodes", "list", "--config", str(tmp_path / "config.yaml")], stderr=subprocess.PIPE, text=True
+        ["env", "--default-signal=INT", *AAMI, "nodes", "list", "--config", str(tmp_path / "config.yaml")],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     while not pid.exists() and process.poll() is None:
         time.sleep(0.02)

@@ -1,6 +1,7 @@
-"""`make lab`: a real Slurm cluster with fake GPUs on this machine, for people.
+"""`make lab`: a real Slurm cluster with fake GPUs, or real systemd nodes, on this machine, for people.
 
-make lab ARGS='up --release 24.11 --nodes 4' starts one and keeps it until Ctrl-C; with --detach it returns.
+make lab ARGS='up --release 24.11 --nodes 4' starts a cluster and keeps it until Ctrl-C; with --detach it returns.
+make lab ARGS='nodes --slurm' boots nodes with systemd and sshd of their own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.lab import node_command
 from tests.lab.ledger import ROOT, LabError, Ledger, owner, sweep
 from tests.lab.releases import Release
 from tests.lab.slurm import SlurmCluster
@@ -31,6 +33,8 @@ _DOWN_LIMIT = 60.0
 
 
 def main(argv: Sequence[str]) -> int:
+    if argv[:1] == ["nodes"]:
+        return node_command.main(argv[1:])
     options = _parser().parse_args(argv)
     try:
         return int(options.job(options))
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="NAME", help="as `list` names them; default: all")
     command.set_defaults(job=_down)
     commands.add_parser("list", help="the clusters that `up` started").set_defaults(job=_list)
+    commands.add_parser("nodes", help="real nodes with systemd and sshd, until Ctrl-C (see nodes --help)")
     commands.add_parser("sweep", help="clean up after runs that were killed").set_defaults(job=_sweep)
     return parser
 

@@ -1,4 +1,4 @@
-"""Real nodes for people: `python -m tests.lab.node_command` boots them and keeps them until Ctrl-C."""
+"""Real nodes for people: `make lab ARGS=nodes` boots them and keeps them until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.lab nodes", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--nodes", type=int, default=3, help="compute nodes beside the head node")
     parser.add_argument(
         "--slurm", action="store_true", help="with slurmctld on the head, slurmd on the others"
@@ -68,7 +70,3 @@ def ssh_config(lab: NodeLab) -> Path:
     path = lab.ledger.folder / "ssh_config"
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -213,7 +213,7 @@ def traces(tag: str) -> list[str]:
 
 
 def test_people_get_nodes_with_one_command_and_the_words_to_reach_them() -> None:
-    command = [sys.executable, "-m", "tests.lab.node_command", "--nodes=1"]
+    command = [sys.executable, "-m", "tests.lab", "nodes", "--nodes=1"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as running:
         try:
             assert running.stdout is not None
