@@ -96,7 +96,11 @@ class Framed(click.Command):
         self.context_settings = {"help_option_names": ["-h", "--help"], **self.context_settings}
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own = [param for param in self.get_params(ctx) if param not in self._globals]
+        own = [
+            param
+            for param in self.get_params(ctx)
+            if isinstance(param, click.Option) and param not in self._globals
+        ]
         for title, params in (("Options", own), ("Global options", self._globals)):
             records = [record for param in params if (record := param.get_help_record(ctx))]
             if records:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,22 @@ ABSENT_STATES = frozenset(
 )
 
 SLURM = "slurm"  # the origin of what Slurm told
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_RESERVED = frozenset({"all", "default"})  # words that Slurm's own commands take for something else
+_DIGITS = re.compile(r"(\d+)")
+
+
+def is_node_name(text: str) -> bool:
+    """Whether the text may stand as one literal node in a command: no pattern, no option, no word of Slurm's."""
+    return _NAME.fullmatch(text) is not None and text.lower() not in _RESERVED
+
+
+def natural(name: str) -> tuple[tuple[str, int, str], ...]:
+    """A sort key that puts n9 before n10, and is never equal for two names."""
+    parts = _DIGITS.split(name)
+    texts, numbers = parts[::2], [*parts[1::2], ""]
+    return tuple((text, int(number or -1), number) for text, number in zip(texts, numbers, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,8 @@ class Node:
     os: str = ""
     arch: str = ""
     slurm_version: str = ""
+    ssh_user: str = ""
+    ssh_port: int | None = None
     state: NodeState | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
