@@ -6,12 +6,12 @@ In the shown output `...` stands for any text, and `[exit 1]` alone on the last 
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import subprocess
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -39,26 +39,15 @@ def examples(page: Path) -> Iterator[Example]:
             yield Example(command, _STATUS.sub("", shown), int(status.group(1)) if status else 0)
 
 
-def replay(page: Path, folder: Path, environment: Mapping[str, str]) -> int:
-    """Run every example of the page in turn, in one folder; how many there were."""
-    count = 0
-    for count, example in enumerate(examples(page), start=1):  # noqa: B007 - the last count is the answer
-        done = subprocess.run(
-            ["bash", "-c", example.command],
-            cwd=folder,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-        assert done.returncode == example.status, f"$ {example.command}\n{done.stdout}"
-        assert example.matches(done.stdout), (
-            f"$ {example.command}\n{done.stdout}\n--- shown:\n{example.shown}"
-        )
-    return count
+def replay(page: Path, run: Callable[[str], subprocess.CompletedProcess[str]]) -> int:
+    """Run every example of the page in turn; how many there were."""
+    found = list(examples(page))
+    for example in found:
+        done = run(example.command)
+        printed = done.stdout + done.stderr
+        assert done.returncode == example.status, f"$ {example.command}\n{printed}"
+        assert example.matches(printed), f"$ {example.command}\n{printed}\n--- shown:\n{example.shown}"
+    return len(found)
 
 
 def _squeezed(text: str) -> str:
