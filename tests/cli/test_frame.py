@@ -20,10 +20,8 @@ from aami_hpc.cli.table import COMMANDS
 AAMI = [sys.executable, "-m", "aami_hpc"]
 
 
-def aami(*arguments: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*AAMI, *arguments], capture_output=True, text=True, check=False, timeout=60, **kwargs
-    )  # type: ignore[call-overload,no-any-return]
+def aami(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*AAMI, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
 def modules_after(code: str) -> set[str]:
