@@ -32,7 +32,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_the_wheel_holds_packages_and_data_and_nothing_generic(built: tuple[Path, Path]) -> None:
     names = zipfile.ZipFile(built[1]).namelist()
-    top = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    data = {name for name in names if ".data/" in name}
+    assert {name.partition("/")[2] for name in data} == {"data/share/man/man1/aami-hpc.1"}
+    top = {name.split("/")[0] for name in set(names) - data if ".dist-info/" not in name}
     assert top == OURS
     assert {f"aami_hpc/_share/{name}" for name in DATA} <= set(names)
     assert {f"{package}/py.typed" for package in OURS} <= set(names)
@@ -49,8 +51,9 @@ def test_the_sdist_can_test_itself(built: tuple[Path, Path]) -> None:
 def test_an_installation_runs_and_finds_its_data(how: str, built: tuple[Path, Path], tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"
-    target = {"wheel": [built[1]], "folder": [CLONE], "editable": ["-e", CLONE]}[how]
-    subprocess.run([python, "-m", "pip", "install", "-q", *target], check=True, capture_output=True)
+    targets = {"wheel": [str(built[1])], "folder": [str(CLONE)], "editable": ["-e", str(CLONE)]}
+    install = [str(python), "-m", "pip", "install", "-q", *targets[how]]
+    subprocess.run(install, check=True, capture_output=True)
     shown = subprocess.run(
         [python, "-W", "error", "-c", SHOW % sorted(DATA)],
         cwd=tmp_path,

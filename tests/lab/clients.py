@@ -20,6 +20,8 @@ _ENDED = frozenset(
     {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
 )
 
+_FLAGS = "*~#!%$@^-+"  # what sinfo puts behind a state; `*`: slurmd does not answer (yet)
+
 
 class Clients:
     """Runs commands of one release against one slurm.conf."""
@@ -99,23 +101,25 @@ class Clients:
 
     def node_states(self) -> dict[str, str]:
         """Slurm's word for each node, in capitals and without flags: `IDLE`, `DRAINED`, `DOWN`."""
-        lines = self.ask("sinfo", "--Node", "--noheader", "--format=%N %T").splitlines()
-        words = (line.split() for line in lines)
-        return {name: state.rstrip("*~#!%$@^-+").upper() for name, state in words}
+        return {name: state.rstrip(_FLAGS).upper() for name, state in self._states().items()}
 
     def wait_nodes(self, *states: str, nodes: Iterable[str] = (), timeout: float = _LIMIT) -> None:
-        """Wait until all nodes (or these) are in one of the states (default: IDLE)."""
+        """Wait until all nodes (or these) are in one of the states (default: IDLE, and answering)."""
         wanted = states or ("IDLE",)
         names = set(nodes)
 
         def reached() -> bool:
-            found = self.node_states()
+            found = {name: state for name, state in self._states().items() if not names or name in names}
             return bool(found) and all(
-                state in wanted for name, state in found.items() if not names or name in names
+                state.rstrip(_FLAGS).upper() in wanted and state != "idle*" for state in found.values()
             )
 
         what = f"nodes to be {' or '.join(wanted)}"
         until(reached, what, timeout=timeout, evidence=lambda: self.ask("sinfo", "--Node", "-l"))
+
+    def _states(self) -> dict[str, str]:
+        lines = self.ask("sinfo", "--Node", "--noheader", "--format=%N %T").splitlines()
+        return dict(line.split() for line in lines)
 
     def is_answering(self) -> bool:
         return self.call("scontrol", "ping").returncode == 0
