@@ -195,7 +195,7 @@ def summary(age: "str", ran: "list[str]", config: "str") -> "None":
         ("installed", ".up/venv ({})".format(age)),
         ("ran", "; ".join(ran)),
         ("running now", "nothing: these commands look and end, no service was started"),
-        ("changed", "nothing outside {}".format(UP)),
+        ("changed", "nothing outside {}, but for Debian packages named above, if any".format(UP)),
         ("look at", shown + ", README.md, docs/quickstart.md"),
         ("type next", "export PATH={}/venv/bin:$PATH AAMI_CONFIG={}".format(UP, config)),
         ("", "aami-hpc --help"),
