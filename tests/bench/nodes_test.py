@@ -102,7 +102,7 @@ def _site(folder: Path, keys: SshKeys, nodes: Sequence[SshNode], endpoints: Mapp
     (folder / "no-slurm").mkdir()  # what is measured is SSH
     config.write_text(
         f"slurm: {{bin_dir: {folder}/no-slurm}}\n"
-        + "ssh:\n"
+        "ssh:\n"
         + "".join(f"  {key}: {value}\n" for key, value in ssh.items())
         + "nodes:\n"
         + "".join(f"  {name}: {{address: 127.0.0.1, ssh_port: {port}}}\n" for name, port in endpoints.items())
