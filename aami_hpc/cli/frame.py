@@ -38,49 +38,36 @@ def _remember(
     return callback
 
 
+# Names, attribute of App, what it is set to, and click's own words for the option.
+_GLOBALS: tuple[tuple[list[str], str, Callable[[Any], Any], dict[str, Any]], ...] = (
+    (
+        ["--config"],
+        "config_file",
+        str,
+        {
+            "metavar": "FILE",
+            "help": "Configuration file, instead of $AAMI_CONFIG or /etc/aami-hpc/config.yaml.",
+        },
+    ),
+    (["--json"], "json", bool, {"is_flag": True, "help": "Print JSON with stable keys."}),
+    (["-v", "--verbose"], "verbosity", int, {"count": True, "help": "Say more; tracebacks of errors."}),
+    (
+        ["-q", "--quiet"],
+        "verbosity",
+        lambda _: -1,
+        {"is_flag": True, "help": "No progress and no remarks."},
+    ),
+    (["--no-color"], "no_color", bool, {"is_flag": True, "help": "No colours (also $NO_COLOR)."}),
+)
+
+
 def _global_options() -> list[click.Option]:
     """Fresh option objects: they stand on every command, so that their place does not matter."""
     return [
         click.Option(
-            ["--config"],
-            metavar="FILE",
-            expose_value=False,
-            is_eager=True,
-            callback=_remember("config_file", str),
-            help="Configuration file, instead of $AAMI_CONFIG or /etc/aami-hpc/config.yaml.",
-        ),
-        click.Option(
-            ["--json"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_remember("json", bool),
-            help="Print JSON with stable keys.",
-        ),
-        click.Option(
-            ["-v", "--verbose"],
-            count=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_remember("verbosity", int),
-            help="Say more; tracebacks of errors.",
-        ),
-        click.Option(
-            ["-q", "--quiet"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_remember("verbosity", lambda _: -1),
-            help="No progress and no remarks.",
-        ),
-        click.Option(
-            ["--no-color"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_remember("no_color", bool),
-            help="No colours (also $NO_COLOR).",
-        ),
+            names, expose_value=False, is_eager=True, callback=_remember(attribute, value_of), **words
+        )
+        for names, attribute, value_of, words in _GLOBALS
     ]
 
 
