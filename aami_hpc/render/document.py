@@ -65,6 +65,22 @@ class Verbatim:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """Words after a lead, such as a label or a number; wrapped lines stay clear of the lead."""
+
+    lead: Cell
+    words: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Prose to read: wrapped, and never wider than 80 columns on a surface that has columns."""
+
+    rows: tuple[Row, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Steps:
     """What to type next: a command and what it is for."""
 
@@ -72,7 +88,7 @@ class Steps:
     title: str = "Next"
 
 
-Block: TypeAlias = Heading | Paragraph | Table | Facts | Verbatim | Steps
+Block: TypeAlias = Heading | Paragraph | Table | Facts | Verbatim | Passage | Steps
 Document: TypeAlias = tuple[Block, ...]
 
 

@@ -1,7 +1,8 @@
-"""Documents as plain text: for pipes, files and mail. Nothing is cut, columns are aligned."""
+"""Documents as plain text: for pipes, files and mail. Nothing is cut, columns are aligned, prose is wrapped."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from aami_hpc.render.document import (
@@ -10,6 +11,7 @@ from aami_hpc.render.document import (
     Facts,
     Heading,
     Paragraph,
+    Passage,
     Steps,
     Table,
     Verbatim,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from aami_hpc.render.document import Block
 
 _GAP = "  "
+_PROSE = 80  # columns
 
 
 def to_text(document: Document) -> str:
@@ -41,6 +44,8 @@ def _lines(block: Block) -> Iterator[str]:
         yield from _table(block)
     elif isinstance(block, Facts):
         yield from _facts(block)
+    elif isinstance(block, Passage):
+        yield from _passage(block)
     elif isinstance(block, Steps):
         yield block.title
         yield from _aligned([[f"  {command}", why] for command, why in block.steps])
@@ -71,6 +76,23 @@ def _facts(facts: Facts) -> Iterator[str]:
             for fact in facts.facts
         ]
     )
+
+
+def _passage(passage: Passage) -> Iterator[str]:
+    if passage.title:
+        yield for_terminal(passage.title)
+    indent = _GAP if passage.title else ""
+    leads = [for_terminal(words(row.lead)) for row in passage.rows]
+    widest = max(map(len, leads), default=0)
+    for lead, row in zip(leads, passage.rows, strict=True):
+        start = indent + (lead.ljust(widest) + _GAP if widest else "")
+        yield from textwrap.wrap(
+            for_terminal(words(row.words)),
+            _PROSE,
+            initial_indent=start,
+            subsequent_indent=" " * len(start),
+            break_on_hyphens=False,
+        ) or [start.rstrip()]
 
 
 def _safe(row: Sequence[Cell]) -> list[str]:
