@@ -52,10 +52,13 @@ lab: venv  ## a real Slurm cluster with fake GPUs, for people: make lab ARGS='up
 docs: venv  ## write the generated pages anew
 	$(PY) -m tests.docs
 
+pyz: venv  ## build dist/aami-xid.pyz: explain Xids on any node with a Python, nothing to install
+	@$(PY) -m aami_hpc.xid.pyz dist/aami-xid.pyz
+
 venv: python3
 	@python3 -I $(BOOTSTRAP) venv
 
 clean:  ## remove what make made in this folder
 	rm -rf .venv .venv-* .up build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help python3 up test test-fast lint soak bench lab docs venv clean
+.PHONY: help python3 up test test-fast lint soak bench lab docs pyz venv clean

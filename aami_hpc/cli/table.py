@@ -23,6 +23,8 @@ COMMANDS: tuple[Row, ...] = (
     ),
     Row("init", "Start here", "Write a configuration from what `look` sees", "aami_hpc.cli.init"),
     Row("status", "Start here", "The cluster on one screen", "aami_hpc.cli.status"),
+    Row("explain", "Explain", "What a GPU error means: a code, a line, a log", "aami_hpc.cli.explain"),
+    Row("xid", "Explain", "List, search and export all Xids", "aami_hpc.cli.xid"),
     Row("nodes", "Nodes", "List, show, add, remove and test nodes", "aami_hpc.cli.nodes"),
     Row("config", "Settings", "Check, show and change the configuration", "aami_hpc.cli.config"),
     Row("completion", "Settings", "Print the completion script of your shell", "aami_hpc.cli.completion"),

@@ -10,6 +10,7 @@ import click
 from aami_hpc import __version__
 from aami_hpc.cli import root
 from aami_hpc.cli.table import COMMANDS
+from tests.docs import xid_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,13 @@ _WIDTH = 100
 
 def pages() -> dict[Path, str]:
     """Every generated page and what has to be in it."""
-    return {DOCS / "commands.md": _commands(), DOCS / "aami-hpc.1": _manual()}
+    catalogue = {DOCS / "xid" / name: text for name, text in xid_pages.pages().items()}
+    return {DOCS / "commands.md": _commands(), DOCS / "aami-hpc.1": _manual(), **catalogue}
+
+
+def stale() -> list[Path]:
+    """Pages of codes that are gone."""
+    return sorted(set((DOCS / "xid").glob("*.md")) - set(pages()))
 
 
 def _tree() -> Iterator[tuple[str, click.Command]]:
