@@ -32,12 +32,12 @@ class Measured:
         return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
 
 
-def seconds(argv: Sequence[str], env: Mapping[str, str] | None = None) -> float:
-    """Wall time of one run that has to succeed."""
+def seconds(argv: Sequence[str], env: Mapping[str, str] | None = None, status: int = 0) -> float:
+    """Wall time of one run that has to end with this status."""
     begin = time.perf_counter()
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=env, check=False)
     took = time.perf_counter() - begin
-    if done.returncode:
+    if done.returncode != status:
         raise RuntimeError(f"{argv} ended with {done.returncode}: {done.stderr[-500:]!r}")
     return took
 
