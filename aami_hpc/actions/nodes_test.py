@@ -31,17 +31,18 @@ if TYPE_CHECKING:
     from aami_hpc.io.ssh import Local
     from aami_hpc.model.node import Node
 
+# Few programs and no subshells: on many nodes that share a machine, or a slow file system, every fork is felt.
 _PROBE = r"""
-printf 'uid=%s\nhostname=%s\ntime=%s\n' "$(id -u)" "$(uname -n)" "$(date +%s)"
+printf uid=; id -u
+printf hostname=; uname -n
+printf time=; date +%s
 for p in python3 /usr/libexec/platform-python; do
-  if command -v $p >/dev/null 2>&1; then printf 'python=%s\nversion=%s\n' "$(command -v $p)" "$($p -V 2>&1)"; break; fi
+  if command -v $p >/dev/null; then printf python=; command -v $p; printf version=; $p -V 2>&1; break; fi
 done
 x=no
-if [ -r /proc/mounts ]; then
-  while read -r _ where _ flags _; do
-    if [ "$where" = /tmp ]; then case ",$flags," in *,noexec,*) x=yes;; *) x=no;; esac; fi
-  done < /proc/mounts
-fi
+while read -r _ where _ flags _; do
+  if [ "$where" = /tmp ]; then case ",$flags," in *,noexec,*) x=yes;; *) x=no;; esac; fi
+done 2>/dev/null < /proc/mounts
 printf 'noexec=%s\n' $x
 """
 _TMP = "/tmp"  # noqa: S108 - looked at, not used
@@ -111,8 +112,8 @@ async def _test(
         return outcome
 
     pool = SshPool(options, local=local)
-    progress.start("Testing SSH", len(wanted))
-    try:
+    try:  # from here on somebody may press Ctrl-C, and the terminal is the progress's to put right
+        progress.start("Testing SSH", len(wanted))
         async with pool:
             async for outcome in pool.each(wanted, probe):
                 outcomes[outcome.name] = outcome

@@ -63,4 +63,4 @@ def _evidence(outcomes: Mapping[str, Outcome]) -> Table:
     """Fingerprints to compare: for a few nodes here, for all of them in --json."""
     told = [(outcome.name, outcome.evidence) for outcome in outcomes.values() if outcome.evidence]
     more = f" (the first {_SHOWN_EVIDENCE}; --json has all)" if len(told) > _SHOWN_EVIDENCE else ""
-    return Table(("Node", "Shown"), tuple(sorted(told)[:_SHOWN_EVIDENCE]), title=f"Seen{more}")
+    return Table(("Node", "Shown"), tuple(sorted(told)[:_SHOWN_EVIDENCE]), title=f"Evidence{more}")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -272,6 +276,33 @@ def test_the_command_itself(node: SshNode, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
     assert {group["outcome"] for group in found["groups"]} == {"ok", "refused"}
+
+
+def test_ctrl_c_ends_at_once_and_leaves_a_clean_terminal(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    with talker(hold=True) as silent:
+        site.add("gpu-001", silent)
+        argv = [sys.executable, "-m", "aami_hpc", "nodes", "test", "--config", str(site.config())]
+        ours, theirs = pty.openpty()
+        env = {**os.environ, "TERM": "xterm", "SLURM_CONF": ""}
+        with subprocess.Popen(
+            argv, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            while b"Testing SSH" not in shown:
+                shown += os.read(ours, 4096)
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(OSError):  # the terminal has no more writers
+                while piece := os.read(ours, 4096):
+                    shown += piece
+            assert process.wait(20) == 130
+            assert time.monotonic() - began < 10
+        os.close(ours)
+    assert b"Traceback" not in shown
+    assert shown.rstrip().endswith(b"aami-hpc: interrupted")
+    assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l") > 0  # the cursor is back
 
 
 def test_a_key_that_can_not_be_used_is_one_error_not_one_for_each_node(node: SshNode, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_a_host_that_opens_no_session(tmp_path: Path) -> None:
     assert (found.kind, found.detail[:33]) == (Kind.NO_SHELL, "The host refuses to run commands:")
 
 
+@pytest.mark.lab  # five seconds of waiting
 def test_a_login_script_that_hangs(tmp_path: Path) -> None:
     with ssh_node(options=forced(tmp_path, "#!/bin/sh\nexec sleep 77002\n")) as node:
         found = one(world(tmp_path, node, command_timeout=1), target(node), tmp_path)

@@ -23,11 +23,15 @@ _PLAIN = frozenset(
 
 _END_GROUP = "kill -TERM 0; sleep 1; kill -KILL 0"
 
+# The second watcher counts seconds: so it can be killed at any moment and leaves no long sleep behind. To wait
+# for one long sleep, and to end that from a trap, is no way: a signal just before `wait` is lost in some shells.
 _WRAPPER = """\
 LC_ALL=C; export LC_ALL
 m() {{ printf "%s%s:%s\\n" {left} {right} "$1"; }}
 {watch_us}
-( trap 'kill -KILL $!; exit' TERM; sleep {seconds} & wait $!; trap '' TERM; {end_group} ) 3<&- </dev/null >/dev/null 2>&1 &
+( i=0
+while [ $i -lt {seconds} ]; do sleep 1 || exit; i=$((i+1)); done
+trap '' TERM; {end_group} ) 3<&- </dev/null >/dev/null 2>&1 &
 w=$!
 m begin; m begin >&2
 ( {redirect}
@@ -36,7 +40,7 @@ eval {script}
 s=$?
 m "end $s" >&2
 exec 2>/dev/null
-kill -KILL $l; kill -TERM $w; wait
+kill -KILL $l $w
 m "end $s"
 exit $s
 """
