@@ -101,7 +101,7 @@ class Clients:
 
     def node_states(self) -> dict[str, str]:
         """Slurm's word for each node, in capitals and without flags: `IDLE`, `DRAINED`, `DOWN`."""
-        return {name: state.rstrip(_FLAGS).upper() for name, state in self._states().items()}
+        return {name: state.rstrip(_FLAGS).upper() for name, state in self.shown_states().items()}
 
     def wait_nodes(self, *states: str, nodes: Iterable[str] = (), timeout: float = _LIMIT) -> None:
         """Wait until all nodes (or these) are in one of the states (default: IDLE, and answering)."""
@@ -109,7 +109,7 @@ class Clients:
         names = set(nodes)
 
         def reached() -> bool:
-            found = {name: state for name, state in self._states().items() if not names or name in names}
+            found = {name: state for name, state in self.shown_states().items() if not names or name in names}
             return bool(found) and all(
                 state.rstrip(_FLAGS).upper() in wanted and state != "idle*" for state in found.values()
             )
@@ -117,7 +117,8 @@ class Clients:
         what = f"nodes to be {' or '.join(wanted)}"
         until(reached, what, timeout=timeout, evidence=lambda: self.ask("sinfo", "--Node", "-l"))
 
-    def _states(self) -> dict[str, str]:
+    def shown_states(self) -> dict[str, str]:
+        """What sinfo shows for each node, flags and all: `idle*` is a node that does not answer (yet)."""
         lines = self.ask("sinfo", "--Node", "--noheader", "--format=%N %T").splitlines()
         return dict(line.split() for line in lines)
 

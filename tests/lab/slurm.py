@@ -247,8 +247,8 @@ class SlurmCluster(Clients):
             late[:] = [name for name in names if not free_ports.listening(self._port(name))]
             if late:
                 return False
-            states = self.node_states()
-            late[:] = [name for name in names if states.get(name) != "IDLE"]
+            shown = self.shown_states()
+            late[:] = [name for name in names if shown.get(name) != "idle"]
             return not late
 
         until(

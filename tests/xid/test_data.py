@@ -104,7 +104,14 @@ def test_switch_codes_stand_in_one_list_each() -> None:
     known = [sum(nvswitch.inside(code, codes) for codes in lists) for code in range(10001, 30007)]
     assert set(known) <= {0, 1}
     assert sum(known) == 400
-    assert all(nvswitch.scope(code) != "unknown" for code in range(10001, 30007) if known[code - 10001])
+    reached = {code for code in range(10001, 30007) if nvswitch.scope(code) != "unknown"}
+    assert all(known[code - 10001] for code in reached)
+    both = [
+        code
+        for code in reached
+        if all(nvswitch.inside(code, tables[name]) for name in ("one_port", "switch_wide"))
+    ]
+    assert both == []
 
 
 def test_the_files_say_what_they_are_for() -> None:

@@ -168,8 +168,10 @@ def test_a_text_behind_a_name_of_uncertain_end_is_not_decoded() -> None:
         (12020, "Data {0x1}", None, None, "switch", "data"),
         (12028, "Data {0x1}", "non-fatal", "table", "port", "data"),
         (23009, "Fatal, x", "fatal", "line", "switch", "report"),
-        (10004, "Temp higher than WARN Threshold", None, None, "port", "report"),
-        (99999, "Correctable, Link 3 x", "correctable", "line", "unknown", "report"),
+        (10004, "Temp higher than WARN Threshold", None, None, "unknown", "report"),
+        (10001, "Non-fatal, PRI WRITE SYS error", "non-fatal", "line", "unknown", "report"),
+        (10001, "Fatal, Link 3 x", "fatal", "line", "port", "report"),
+        (99999, "Correctable, Link 3 x", "correctable", "line", "port", "report"),
     ],
 )
 def test_switch_reports(row: tuple[int, str, str | None, str | None, str, str]) -> None:
