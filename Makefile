@@ -2,7 +2,8 @@
 
 BOOTSTRAP := aami_hpc/bootstrap.py
 PY        := .venv/bin/python
-FAST      := not lab and not package and not soak
+UNIT      := not lab and not package and not soak
+FAST      := $(UNIT) and not slow
 JOBS      := 4
 # On a machine like CI's nothing is skipped: what the lab can't do there is a failure.
 REQUIRED  := $(if $(CI),1,$(AAMI_LAB_REQUIRED))
@@ -24,9 +25,9 @@ test: python3  ## everything: install what is missing, lint, all tests with real
 	@python3 -I $(BOOTSTRAP) venvs
 	@$(MAKE) --no-print-directory lint
 	@for python in .venv-3.*/bin/python; do [ ! -x $$python ] || { \
-	  echo "--- unit tests on $$($$python --version)"; $$python -m pytest -q -n $(JOBS) -m "$(FAST)" || exit 1; }; done
+	  echo "--- unit tests on $$($$python --version)"; $$python -m pytest -q -n $(JOBS) -m "$(UNIT)" || exit 1; }; done
 	@echo "--- unit tests on $$($(PY) --version)"
-	@$(PY) -m pytest -q -n $(JOBS) -m "$(FAST)"
+	@$(PY) -m pytest -q -n $(JOBS) -m "$(UNIT)"
 	@echo "--- the package and the lab"
 	@AAMI_LAB_REQUIRED=$(REQUIRED) $(PY) -m pytest -q -m "(lab or package) and not soak" --durations=15
 

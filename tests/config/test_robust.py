@@ -18,6 +18,8 @@ from tests.config.test_shape import KEYS
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 odd = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 yaml_like = st.lists(
     st.sampled_from(

@@ -18,6 +18,8 @@ from aami_hpc.io.run import Completed, SystemRunner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 LONG = 30.0  # nobody waits this long; a test that does has failed
 SLACK = 8.0  # what a busy machine may add to a deadline of a fraction of a second
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from aami_hpc.io.ssh import Host
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[SshNode]:

@@ -18,6 +18,8 @@ from aami_hpc.io.ssh.frames import Frames
 from aami_hpc.io.ssh.script import Line, for_any_shell, line
 from tests.lab.require import unavailable
 
+pytestmark = pytest.mark.slow
+
 SHELLS = ["sh", "bash", "dash", "zsh", "tcsh", "fish", "mksh"]
 NASTY = 'it\'s "all" $HOME `id` !! \\n %s ~ * \t ü $(id) # ; & | <> \n second line'
 
