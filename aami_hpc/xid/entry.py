@@ -110,6 +110,8 @@ class Sxid:
     meaning: str
     causes: tuple[Cause, ...]
     actions: Actions
+    evidence: tuple[str, ...]
+    tell_user: str
     driver: Mapping[Literal["A100", "H100"], str]
     fabric_manager: FabricManager | None
     related: tuple[Related, ...]
@@ -120,8 +122,6 @@ class Sxid:
         """The same keys as an Xid has, and those of its own."""
         missing: dict[str, Any] = {
             "status": "documented",
-            "evidence": [],
-            "tell_user": None,
             "nvidia": {"immediate": None, "investigatory": None},
             "generations": dict(self.driver),
             "words": [],

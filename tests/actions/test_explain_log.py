@@ -62,6 +62,21 @@ def test_groups_newest_last_with_identity_story_and_need(log: Path) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_lost_gpu_is_not_promised_to_come_back_by_a_reset(tmp_path: Path) -> None:
+    path = tmp_path / "kern.log"
+    path.write_text(
+        "[  1.0] NVRM: Xid (PCI:0000:c1:00): 79, GPU has fallen off the bus.\n"
+        "[  1.1] NVRM: Xid (PCI:0000:c1:00): 154, GPU recovery action changed from 0x0 (None) to 0x1 (GPU Reset Required)\n"
+    )
+    text = " ".join(to_text(result(path).document).split())
+    assert (
+        "NEEDS drain the node, then reset the GPU as the driver asks; it has left the bus, so expect to"
+        in text
+    )
+    (group,) = result(path, whole=True).data["incidents"]
+    assert group["action"] == "reset-gpu"
+
+
 def test_the_data(log: Path) -> None:
     data = result(log, whole=True).data
     assert [event["code"] for event in data["events"]] == [None, None, 79, 74, 20034, 31]

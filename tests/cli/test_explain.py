@@ -45,9 +45,9 @@ def test_a_pasted_line_needs_no_subcommand() -> None:
 
 
 def test_an_unknown_code_is_the_answer_no() -> None:
-    done = aami("explain", "xid", "178")
+    done = aami("explain", "xid", "183")
     assert (done.returncode, done.stderr) == (1, "")
-    assert "177" in done.stdout
+    assert "182" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import aami_xid
 from aami_xid.story import Group
+from aami_xid.tables import table
 
 
 def line(at: float, message: str) -> str:
@@ -92,6 +93,47 @@ def test_the_drivers_request_for_a_reset_of_a_lost_gpu_is_explained() -> None:
     )
     assert group.action == "reset-gpu"
     assert "only work once the device answers again" in group.summary
+    assert group.needs is not None
+    assert "expect to restart the node" in group.needs
+
+
+def test_what_a_lost_gpu_needs_is_said_for_every_action_that_promises_too_much() -> None:
+    (story,) = (story for story in table("groups")["stories"] if story["name"] == "lost")
+    weaker = {"reset-gpu", "bus-reset", "drain-and-reset"}
+    assert set(story["needs"]) == weaker
+    (group,) = groups([LOST[2], LOST[4]])
+    assert (group.action, group.needs) == ("reboot-node", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (
+            "71, NVLink: fatal error detected on link 3",
+            "GPU 0000:c1:00: NVLink error, printed under the number 71",
+        ),
+        (
+            "48, pid=1, name=x, Graphics SM Warp Exception on (GPC 1, TPC 2, SM 0): Out Of Range Address",
+            "GPU 0000:c1:00: Graphics engine exception (Xid 13), printed under the number 48",
+        ),
+        ("31, GPU has fallen off the bus.", "GPU 0000:c1:00 lost, printed under the number 31"),
+        ("79, GPU has fallen off the bus.", "GPU 0000:c1:00 lost"),
+    ],
+)
+def test_a_title_tells_the_number_where_text_and_number_contradict(text: str, title: str) -> None:
+    (group,) = groups([xid(1.0, "c1", text)])
+    assert group.title == title
+
+
+def test_a_fatal_switch_error_of_unknown_reach_promises_nothing() -> None:
+    (group,) = groups(["nvidia-nvswitch0: SXid (PCI:0000:05:00.0): 10001, Fatal, PRI WRITE SYS error"])
+    assert "How far it reaches is not known" in group.summary
+
+
+def test_a_report_without_a_device_is_no_second_device() -> None:
+    bare = line(1.0, "NVRM: Xid 79: GPU has fallen off the bus.")
+    (group,) = groups([bare, xid(1.0, "c1", "79, GPU has fallen off the bus.")])
+    assert "Lines: 2 x Xid 79." in group.summary
 
 
 @settings(max_examples=40, deadline=None)
@@ -308,14 +350,8 @@ def test_notes_that_mean_nothing_alone() -> None:
     assert groups([aer]) == []
     (group,) = groups([aer, xid(1.5, "41", "79, GPU has fallen off the bus.")])
     assert set(group.codes) == {"aer", "xid:79"}
-    (own,) = groups(
-        [
-            line(
-                1.0,
-                "nvidia 0000:41:00.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Transaction Layer",
-            )
-        ]
-    )
+    fatal = "nvidia 0000:41:00.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Transaction Layer"
+    (own,) = groups([line(1.0, fatal)])
     assert own.action == "investigate"
 
 
@@ -352,8 +388,6 @@ def test_without_times_the_order_of_lines_counts() -> None:
 
 
 def test_rules_are_data() -> None:
-    from aami_xid.tables import table
-
     rules = {**table("groups"), "links": [], "gap_s": {"default": 1}}
     found = aami_xid.group(aami_xid.read(LOST), rules)
     assert len(found) == 9  # the lost GPU, the switches, and every peer

@@ -1,5 +1,6 @@
 """Every prefix a log can put before a message, with every form of message behind it."""
 
+import io
 import json
 
 import pytest
@@ -67,6 +68,32 @@ PREFIXES = [
     ("\x1b[32m[  130.456250] \x1b[0m\x1b[33m", None, "monotonic", [], 130456250, None, None),
     ("Okt 06 17:59:27 balrog kernel: ", "2025-10-06T17:59:27Z", "assumed", ["year", "zone"], None, "balrog", None),
     ("\ufeff", None, None, [], None, None, None),
+    ("6月 28 02:52:53 gpu-017 kernel: ", "2025-06-28T02:52:53Z", "assumed", ["year", "zone"], None, "gpu-017", None),
+    ("11月 15 14:15:47 gpu-017 kernel: ", "2025-11-15T14:15:47Z", "assumed", ["year", "zone"], None, "gpu-017", None),
+    ("[六 6月 28 02:52:53 2025] ", "2025-06-28T02:52:53Z", "wall", ["zone"], None, None, None),
+    ("[Sun Feb 23 16:24:18] ", UTC + "Z", "assumed", ["year", "zone"], None, None, None),
+    ("[ 130.25s] ", None, "monotonic", [], 130250000, None, None),
+    ("2025-02-23T16:24:18.000000001+00:00 stdout F [  130.456250] ", UTC + "Z", "wall", [], 130456250, None, None),
+    ("2025-02-23T16:24:18Z stderr P ", UTC + "Z", "wall", [], None, None, None),
+    ('2025-02-23T16:24:18Z {host="gpu-017", job="journal"} ', UTC + "Z", "wall", [], None, None, None),
+    ("2025-02-23T16:24:18.5Z cpu5:2097711)", UTC + ".500000Z", "wall", [], None, None, None),
+    ("2025-02-23T16:24:18.5Z Wa(180) vmkernel: cpu5:2097711 opID=ab-1)", UTC + ".500000Z", "wall", [], None, None, None),
+    ("10.0.0.7: kern: warning: [2025-02-23T16:24:18.291660856Z]: ", UTC + ".291660Z", "wall", [], None, "10.0.0.7", 0),
+    ("Feb 23 16:24:18 gpu-017 kern.warn kernel: [  130.456250] ", UTC + "Z", "assumed", ["year", "zone"], 130456250, "gpu-017", 0),
+    ("2025-02-23T16:24:18Z gpu-017 kern.warning kernel: ", UTC + "Z", "wall", [], None, "gpu-017", 0),
+    ("6.8.0-31-generic,4,1227,437812449932,-;", None, "monotonic", [], 437812449932, None, 0),
+    ("gpu-017: [  130.456250] ", None, "monotonic", [], 130456250, "gpu-017", None),
+    ("gpu-017: [Sun Feb 23 16:24:18 2025] ", UTC + "Z", "wall", ["zone"], None, "gpu-017", None),
+    ("gpu-017: 2025-02-23T16:24:18Z gpu-017 kernel: ", UTC + "Z", "wall", [], None, "gpu-017", None),
+    ("/var/log/kern.log.1:Feb 23 16:24:18 gpu-017 kernel: ", UTC + "Z", "assumed", ["year", "zone"], None, "gpu-017", None),
+    ("kern.log:1234:[  130.456250] ", None, "monotonic", [], 130456250, None, None),
+    ("1234:", None, None, [], None, None, None),
+    ("  1234\t[  130.456250] ", None, "monotonic", [], 130456250, None, None),
+    ("[pod/dmesg-abc/dmesg] [  130.456250] ", None, "monotonic", [], 130456250, None, None),
+    ("dmesg-1  | ", None, None, [], None, None, None),
+    ("- [  130.456250] ", None, "monotonic", [], 130456250, None, None),
+    ('  "message": "', None, None, [], None, None, None),
+    ("[\xa0 130.456250] ", None, "monotonic", [], 130456250, None, None),
 ]  # fmt: skip
 
 
@@ -84,6 +111,56 @@ def test_every_prefix_before_every_form(
     assert (event.time, event.time_kind, event.assumed) == (time, kind, assumed)
     assert (event.mono_us, event.host, event.facility) == (mono_us, host, facility)
     assert event.raw == before + text
+
+
+XID = "NVRM: Xid (PCI:0000:c1:00): 79, GPU has fallen off the bus."
+# an object, and the time, host, source and trust of the line in it
+ENVELOPES: list[tuple[dict[str, object], str | None, str | None, str]] = [
+    ({"log": "[  1.5] " + XID + "\n", "stream": "stdout", "time": UTC + ".5Z"}, UTC + ".500000Z", None, "bus-id"),
+    ({"date": 1740327858.25, "msg": XID, "sec": 5}, UTC + ".250000Z", None, "bus-id"),
+    ({"ts": "1740327858000000007", "line": XID, "labels": {"host": "gpu-017"}}, UTC + "Z", "gpu-017", "bus-id"),
+    ({"timestamp": 1740327858123, "message": XID}, UTC + ".123000Z", None, "bus-id"),
+    ({"@timestamp": UTC + "Z", "host": {"name": "gpu-017"}, "message": XID}, UTC + "Z", "gpu-017", "bus-id"),
+    ({"message": XID, "_TRANSPORT": "kernel", "host": "gpu-017", "timestamp": UTC + "Z"}, UTC + "Z", "gpu-017", "bus-id"),
+    ({"message": XID, "_TRANSPORT": "syslog", "timestamp": UTC + "Z"}, UTC + "Z", None, "not-kernel"),
+    ({"jsonPayload": {"MESSAGE": XID, "_HOSTNAME": "gpu-017", "_TRANSPORT": "kernel"}, "timestamp": UTC + "Z"}, UTC + "Z", "gpu-017", "bus-id"),
+    ({"_source": {"message": "Feb 23 16:24:18 gpu-017 logger[1]: " + XID}}, UTC + "Z", "gpu-017", "not-kernel"),
+    ({"log": json.dumps({"msg": XID, "time": UTC + "Z"})}, UTC + "Z", None, "bus-id"),
+    ({"message": XID, "time": "nonsense"}, None, None, "bus-id"),
+    ({"message": XID, "time": "9" * 30}, None, None, "bus-id"),
+    ({"message": XID, "ts": None, "time": True}, None, None, "bus-id"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES, ids=lambda envelope: json.dumps(envelope[0])[:60])
+def test_lines_in_the_json_of_containers_and_collectors(
+    envelope: tuple[dict[str, object], str | None, str | None, str],
+) -> None:
+    entry, time, host, trust = envelope
+    line = json.dumps(entry)
+    event = aami_xid.parse(line + "\r\n", year=2025)
+    assert (event.code, event.trust) == ((79, trust) if trust == "bus-id" else (None, trust))
+    assert (event.time, event.host, event.raw) == (time, host, line)
+    (read,) = aami_xid.read(io.BytesIO(line.encode() + b"\n"), year=2025, everything=True)
+    assert read.to_dict() == event.to_dict()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[  1.5] NVRM: Xid (PCI:0000:c1:00): 79, pid=&#39;&lt;unknown&gt;&#39;, name=&lt;unknown&gt;, GPU has fallen off the bus.",
+        "&gt; [  1.5] NVRM: Xid (PCI:0000:c1:00): 79, pid='&lt;unknown&gt;', name=&lt;unknown&gt;, GPU has fallen off the bus.",
+        "&lt;4&gt;[  1.5] NVRM: Xid (PCI:0000:c1:00): 79, GPU has fallen off the bus.",
+    ],
+)
+def test_what_a_web_page_made_of_a_line(text: str) -> None:
+    event = aami_xid.parse(text)
+    assert (event.code, event.process, event.mono_us, event.raw) == (79, None, 1500000, text)
+
+
+def test_a_name_that_looks_like_a_web_page_stays_beside_real_brackets() -> None:
+    event = aami_xid.parse("<4>[  1.5] NVRM: Xid (PCI:0000:c1:00): 43, pid=7, name=a&lt;b, Ch 00000008")
+    assert event.process == "a&lt;b"
 
 
 def test_raw_kmsg_keeps_the_sequence_and_leaves_the_continuation_lines() -> None:

@@ -25,4 +25,4 @@ def test_what_is_not_decoded_says_why(line: Line) -> None:
 
 def test_the_lines_come_with_their_sources() -> None:
     assert all(line.source for line in published())
-    assert len(published()) > 150
+    assert len(published()) > 240

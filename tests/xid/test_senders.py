@@ -23,6 +23,12 @@ OTHER_PROGRAMS = [
     "<4>1 2025-02-23T16:24:18Z host logger 77 - - ",
     "Feb 23 16:24:18 host kernel[77]: ",
     "[  1.0] systemd[1]: ",
+    "logger: ",
+    "gpu-017: ",
+    "Feb 23 16:24:18 host user.notice root: ",
+    "Feb 23 16:24:18 host user.notice kernel: ",
+    "Feb 23 16:24:18 host logger: [  1.0] ",
+    "gpu-017: Feb 23 16:24:18 host logger: ",
 ]
 
 

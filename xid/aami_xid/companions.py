@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ON_GPU = r"NVRM:\s*(?:GPU at |GPU[ -]?)?(?:PCI:)?(?P<where>[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\.[0-9a-f])?):?\s+"
 MAYBE_GPU = r"NVRM:\s*(?:%s)?(?:GPU(?P<gpu_index>[0-9]{1,3})\s+)?" % ON_GPU[len(r"NVRM:\s*") :]
+MAYBE_GPU_COLON = r"NVRM:\s*(?:GPU(?P<gpu_index>[0-9]{1,3}):\s+)?"
 FUNCTION = r"(?:[A-Za-z_][A-Za-z0-9_]{2,60}:\s*)?"
 
 # (kind, pattern). The first that matches wins; named groups become fields, `where` becomes the bus id.
@@ -32,12 +33,13 @@ FORMS = [
     ("probe-failed", r"nvidia: probe of (?P<where>[0-9a-f:.]{7,24}) failed with error (?P<error>-?[0-9]{1,5})"),
     ("probe-failed", r"nvidia (?P<where>[0-9a-f:.]{7,24}): probe with driver nvidia failed with error (?P<error>-?[0-9]{1,5})"),
     ("rm-init-failed", MAYBE_GPU + r"RmInitAdapter failed! ?\((?P<status>0x[0-9a-f]+:0x[0-9a-f]+:[0-9]+)\)"),
-    ("rm-init-failed", MAYBE_GPU + r"(?:RmInitAdapter failed|rm_init_adapter failed)"),
-    ("rm-init-failed", MAYBE_GPU + r"RmInitAdapter: (?P<reason>Cannot initialize .{1,80})"),
+    ("rm-init-failed", MAYBE_GPU + r"(?:RmInitAdapter failed|rm_init_adapter(?:\([0-9]{1,3}\))? failed)"),
+    ("rm-init-failed", MAYBE_GPU + r"RmInitAdapter: (?P<reason>Cannot initialize .{1,80}|osInitNvMapping failed)"),
     ("rate-limit", (
      r"NVRM:\s*Rate limiting (?P<what>.{1,60}?) (?:error )?prints for GPU at (?:PCI:)?(?P<where>[0-9a-f:.]{7,24})"
      r" \(printing 1 of every (?P<one_of>[0-9]{1,6})\)")),
     ("watchdog", MAYBE_GPU + r"(?:krcWatchdog\w*: ?)?RC watchdog: (?P<reason>.{1,120})"),
+    ("gsp-heartbeat", MAYBE_GPU_COLON + r"GSP ERROR: (?P<source>GSP-RM|LibOS) Heartbeat Timeout detected"),
     ("gsp-heartbeat", MAYBE_GPU + FUNCTION + r"(?:GSP[ -]RM h|LibOS h|H)eartbeat timed out"),
     ("gsp-pmu-halted", MAYBE_GPU + r"_kgspRpcGspEventPmuHalted\b"),
     ("gsp-unresponsive", MAYBE_GPU + FUNCTION + r"(?P<reason>GSP core (?:is )?unresponsive|GSP-RM (?:is )?unresponsive|GSP-RM is slow)"),
@@ -47,7 +49,7 @@ FORMS = [
     ("memory-subsystem", MAYBE_GPU + r"(?:kgmmuCheckMemSubsysError\w*: ?)?Memory Subsystem Error detected"),
     ("uvm-fatal",
      MAYBE_GPU + r"(?:nvGpuOpsReportFatalError: ?)?uvm encountered global fatal error (?P<status>0x[0-9a-f]+)"),
-    ("channels-removed", MAYBE_GPU + r"krcRcAndNotifyAllChannels\w*: RC all channels for critical error (?P<for_code>[0-9]{1,9})"),
+    ("channels-removed", MAYBE_GPU + r"k(?:rc|gsp)RcAndNotifyAllChannels\w*: RC all channels for critical error (?P<for_code>[0-9]{1,9})"),
     ("crash-dump", MAYBE_GPU + r"A GPU crash dump has been created"),
     ("driver-version",
      r"NVRM:\s*loading NVIDIA UNIX .{0,60}Kernel Module(?: for \S{1,20})?\s+(?P<version>[0-9]{2,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)"),
@@ -56,6 +58,9 @@ FORMS = [
      r".{0,60}?error(?: message)? received(?: from)?:? ?(?P<from>[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])?.{0,80})")),
     ("aer", r"(?:pcieport|nvidia) (?P<reporter>[0-9a-f:.]{7,24}): (?:AER: )?(?P<reason>PCIe Bus Error: severity=.{1,120})"),
     ("aer", r"(?:pcieport|nvidia) (?P<reporter>[0-9a-f:.]{7,24}): AER: (?P<reason>.{1,160})"),
+    ("pcie-slot", (
+     r"nvidia (?P<where>[0-9a-f:.]{7,24}): (?P<reason>(?:Unable to|can't) change power state from \S{1,10} to \S{1,10}"
+     r",? \(?(?:device|config space) inaccessible)")),
     ("pcie-slot", r"(?:pcieport (?P<reporter>[0-9a-f:.]{7,24}): )?pciehp\b.{0,40}?: (?P<reason>Slot\([^)]{1,20}\): (?:Link Down|Card not present).{0,60})"),
     ("nvrm", r"NVRM:\s*(?P<text>.*)"),
     ("nvswitch", r"nvidia-nvswitch(?P<switch>[0-9]{1,4}):\s*(?P<text>.*)"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aami_xid.kernel_record import Record
 
 XID = (
-    r"NVRM:\s*Xid\s*(?:\((?P<where>[^()]{0,99})\)|(?P<plain>PCI:[0-9a-f:.]{7,30}))\s*:\s*"
+    r"NVRM:\s*Xid\s*(?:\((?P<where>[^()]{0,99})\)|(?P<plain>PCI:[0-9a-f:.]{7,30}))(?:\s*:\s*|\s+)"
     r"(?P<code>[0-9]{1,9})(?![0-9])(?P<rest>.*)"
 )
 BARE = r"NVRM:\s*Xid\s+(?P<code>[0-9]{1,9})(?![0-9])\s*(?P<rest>[:,].*)"  # driver 610: no brackets, no device

@@ -1,7 +1,6 @@
-"""Records of journalctl: `-o json` (one object a line) and `-o export` (blocks, binary fields included)."""
+"""Records of journalctl: the fields of one entry, and `-o export` (blocks, binary fields included)."""
 
 import io
-import json
 
 from aami_xid.kernel_record import FACILITY_KERN, KERNEL_NAMES, Record, one_line, to_text
 
@@ -15,23 +14,12 @@ LENGTH_BYTES = 8
 LONGEST_NUMBER = 18  # digits; a time in microseconds has 16
 
 
-def from_json(text: "str") -> "Optional[Record]":
-    """The record of one object, or None if this is no journal entry."""
-    try:
-        entry = json.loads(text.lstrip("\x1e"))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(entry, dict) or "MESSAGE" not in entry:
-        return None
-    return from_entry({str(key): _field(value) for key, value in entry.items()}, one_line(text))
-
-
-def _field(value: "object") -> "str":
+def field(value: "object") -> "str":
     """Journalctl writes text as a string, other bytes as numbers, a repeated field as a list, a huge one as null."""
     if isinstance(value, list):
         if value and all(isinstance(item, int) and 0 <= item < BYTE for item in value):
             return to_text(bytes(value))
-        return _field(value[0]) if value and isinstance(value[0], str) else ""
+        return field(value[0]) if value and isinstance(value[0], str) else ""
     return to_text(value) if isinstance(value, str) else ""
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Dict, Match, Optional, Pattern, Union
 
 LEVELS = ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"]
+LONG_LEVELS = {"emergency": 0, "panic": 0, "critical": 2, "error": 3, "warning": 4}
 FACILITIES = [
     "kern",
     "user",
@@ -28,17 +29,19 @@ FACILITIES = [
     "authpriv",
     "ftp",
 ]
-KERNEL_NAMES = {"kernel", "kern", "klogd", "vmunix"}
+KERNEL_NAMES = {"kernel", "kern", "klogd", "vmunix", "vmkernel"}
 BEGINS = r"NVRM:|nvidia-nvswitch[0-9]{1,4}:|nvidia-nvswitch[0-9]{1,4} SXid|nvidia: |nvidia [0-9a-f]{4,8}:|pcieport |pciehp "
 FACILITY_KERN, FACILITY_STEP = 0, 8
 
-KMSG = r"([0-9]{1,6}),([0-9]{1,20}),([0-9]{1,20}),([^;]{0,200});(.*)"
+KMSG = r"(?:[0-9]{1,3}\.[0-9]{1,4}[^,;\s]{0,60},)?([0-9]{1,6}),([0-9]{1,20}),([0-9]{1,20}),([^;]{0,200});(.*)"
 RFC5424 = r"(?:<([0-9]{1,3})>)?1 (\S+T\S+|-) (\S+) (\S+) (\S+) (\S+) (?:-|(?:\[[^\]]*\])+) ?\ufeff?"
 PRIORITY = r"<([0-9]{1,4})>"
-DECODED = r"(%s|local[0-7]) *: *(%s) *: *" % ("|".join(FACILITIES), "|".join(LEVELS))
+KINDS = r"(%s|local[0-7])%%s(%s)" % ("|".join(FACILITIES), "|".join([*LONG_LEVELS, *LEVELS]))
+DECODED = KINDS % " *: *" + r" *: *"
+MARKED = r"([^\s\[\]:]{1,255}) +" + KINDS % r"\." + r" +(?=\S)"  # BusyBox, and templates of rsyslog
 SENDER = r"(?:([^\s\[\]]{0,254}[^\s\[\]:]) +)?([^\s:\[\]()]{1,64})(?:\[([0-9]{1,10})\])?:(?: |$)"
 COLOUR = r"\x1b\[[0-9;]{0,20}[mK]"
-QUOTING = " \t>*`\"'\ufeff"  # what stands before a pasted line
+QUOTING = " \t>*-\u2022`\"'\ufeff"  # what stands before a pasted line
 HEX_ESCAPE = rb"\\x([0-9a-fA-F]{2})"
 ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 LINE_ENDS = {ord(char): "\\n" if char == "\n" else "\\x%02x" % ord(char) for char in ENDS}
@@ -96,18 +99,28 @@ def split(line: "Union[bytes, str]") -> "Record":
     if kmsg:
         return _from_kmsg(text, kmsg)
     if text[:1] in "{\x1e" and '"' in text[:8]:
-        from aami_xid import journal
+        from aami_xid import envelope
 
-        found = journal.from_json(text)
+        found = envelope.from_json(text)
         if found is not None:
             return found
     record = Record(one_line(text))
-    if "\x1b[" in text:
-        text = pattern(COLOUR).sub("", text)
+    text = _as_typed(text)
     at = _prefix(text, record)
     record.message = text[at:].rstrip()
     record.indented = text[:2].isspace() and not text[:at].strip()
     return record
+
+
+def _as_typed(text: "str") -> "str":
+    """Without colours, and without what a web page made of `<`, `'` and blanks."""
+    if "\x1b[" in text:
+        text = pattern(COLOUR).sub("", text)
+    if "&" in text and "<" not in text and ">" not in text:
+        from html import unescape as unescape_page
+
+        text = unescape_page(text)
+    return text.replace("\xa0", " ")
 
 
 def _from_kmsg(text: "str", match: "Match[str]") -> "Record":
@@ -137,7 +150,9 @@ def begins(text: "str", at: "int") -> "bool":
 
 
 def _prefix(text: "str", record: "Record") -> "int":
-    at = len(text) - len(text.lstrip(QUOTING))
+    from aami_xid import envelope
+
+    at = envelope.behind(text, len(text) - len(text.lstrip(QUOTING)), record)
     match = pattern(RFC5424).match(text, at)
     if match:
         return _from_rfc5424(text, match, record)
@@ -147,19 +162,28 @@ def _prefix(text: "str", record: "Record") -> "int":
         at = match.end()
     match = pattern(DECODED).match(text, at)
     if match:
-        name = match.group(1)
-        number = FACILITIES.index(name) if name in FACILITIES else 16 + int(name[-1])
-        _set_priority(record, number * FACILITY_STEP + LEVELS.index(match.group(2)))
+        _set_kind(record, match.group(1), match.group(2))
         at = match.end()
     at = stamps.take(text, at, record.seen)
     return at if begins(text, at) else _sender(text, at, record)
 
 
+def _set_kind(record: "Record", facility: "str", level: "str") -> "None":
+    number = FACILITIES.index(facility) if facility in FACILITIES else 16 + int(facility[-1])
+    weight = LONG_LEVELS[level] if level in LONG_LEVELS else LEVELS.index(level)
+    _set_priority(record, number * FACILITY_STEP + weight)
+
+
 def _sender(text: "str", at: "int", record: "Record") -> "int":
+    marked = pattern(MARKED).match(text, at)
+    if marked:
+        _set_kind(record, marked.group(2), marked.group(3))
+        record.host = marked.group(1)
+        at = marked.end()
     match = pattern(SENDER).match(text, at)
     if not match:
         return at
-    record.host = match.group(1)
+    record.host = match.group(1) or record.host
     _set_sender(record, match.group(2), match.group(3))
     return stamps.take(text, match.end(), record.seen)
 

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
 MARKS = (b"NVRM", b"nvidia-nvswitch")
 JSON_MARKS = (*MARKS, b'"MESSAGE":[', b'"MESSAGE" : [')  # bytes that are no UTF-8 come as numbers there
-NEARBY_MARKS = (b"nvrm", b"nvidia: probe", b"driver nvidia failed", b"PCIe Bus Error", b"AER: ", b"pciehp")
+NEARBY_MARKS = (
+    b"nvrm",
+    b"nvidia: probe",
+    b"driver nvidia failed",
+    b"PCIe Bus Error",
+    b"AER: ",
+    b"pciehp",
+    b" inaccessible",
+)
 EXACT = JSON_MARKS + NEARBY_MARKS
 EXACT_TEXT = tuple(mark.decode("ascii") for mark in EXACT)
 BLOCK = 1 << 17

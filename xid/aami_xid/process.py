@@ -17,10 +17,10 @@ PID = r"pid=('?<[^<>,]{0,30}>'?|[0-9]{1,10}(?![0-9])|[^,]{0,30})(?:,\s*|\s*$)"
 BODY = (
     r"[Cc]h(?:annel)?(?: ID)? +(?:0x)?[0-9a-fA-F]{1,16}\b"
     r"|Graphics |Illegal |Class Error|An uncorrectable|Double Bit|Row Remap|Bank Remap|Dynamic Page|DRAM Ret"
-    r"|[A-Z][A-Z0-9-]*, Uncorrectable|Marking |Repairing |Retiring |Unable to |Contained|Uncontained"
+    r"|[A-Z][A-Z0-9 /_-]{1,40}, Uncorrectable|Marking |Repairing |Retiring |Unable to |Contained|Uncontained"
     r"|Disabling ECC|SM SBE|Timeout |GSP|Error status|FSP |SEC_FAULT|SEC2|NVLink|NVLINK|GPU |BAD_TSG|MMU Fault|Engine "
     r"|[A-Z][A-Z0-9_/]{2,30}(?: [A-Za-z0-9]+)? +(?:Non-?fatal|Fatal)\b|[A-Za-z_]+(?: RX)? interrupt hit"
-    r"|Resource |PMU |Head |Power |C2C |PCIe |Key |[0-9a-f]{4,8}(?:\([0-9a-f]+\)|(?: [0-9a-f]{8}))"
+    r"|errorString |[A-Za-z-]{1,20} Heartbeat Timeout|Poison error|Uncorrectable |Resource |PMU |Head |Power |C2C |PCIe |(?:Possible )?PCIE_RESET|Key |[0-9a-f]{4,8}(?:\([0-9a-f]+\)|(?: [0-9a-f]{8}))"
     r"| ?caused by previous Xid |$"
 )
 
@@ -34,7 +34,10 @@ def split(rest: "str") -> "Tuple[Optional[int], Optional[str], str, bool]":
     """(pid, process name, the driver's own text, whether the end of the name is certain)."""
     match = pattern(PID).match(rest)
     if not match:
-        return None, None, rest, True
+        if not rest.startswith("name="):
+            return None, None, rest, True
+        name, body, certain = _name(rest[len("name=") :])
+        return None, None if unknown(name) or not name else name, body, certain
     pid = None if match.group(1).strip("0123456789") or not match.group(1) else int(match.group(1))
     rest = rest[match.end() :]
     if not rest.startswith("name="):

@@ -18,8 +18,8 @@ FOREIGN = {
     "dez": 12, "déc": 12, "dic": 12,
 }  # fmt: skip
 CLOCK = r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,9}))?"
-DAY_NAME = r"(?:[^\W\d_]{2,4}\.?,? )"
-MONTH = r"([^\W\d_]{3,5})\.?"
+DAY_NAME = r"(?:[^\W\d_]{1,4}\.?,? )"
+MONTH = r"([^\W\d_]{3,5}|[0-9]{1,2}[月월])\.?"
 
 
 class Seen:
@@ -35,6 +35,8 @@ class Seen:
 
 def month_number(name: "str") -> "int":
     """1 to 12, or 0 for a name we don't know."""
+    if name[0].isdigit():
+        return int(name[:-1])
     low = name.lower()
     if low[:3] in civil.MONTHS and low not in FOREIGN:
         return civil.MONTHS.index(low[:3]) + 1
@@ -72,7 +74,8 @@ def _ctime(match: "Match[str]", seen: "Seen") -> "None":
     month = month_number(match.group(1))
     if month:
         hour, minute, second = (int(part) for part in match.group(3, 4, 5))
-        seen.wall = int(match.group(7)), month, int(match.group(2)), hour, minute, second, 0, None
+        year = int(match.group(7)) if match.group(7) else None
+        seen.wall = year, month, int(match.group(2)), hour, minute, second, 0, None
 
 
 def _minute(match: "Match[str]", seen: "Seen") -> "None":
@@ -86,7 +89,7 @@ def _unix(match: "Match[str]", seen: "Seen") -> "None":
 
 
 def _monotonic(match: "Match[str]", seen: "Seen") -> "None":
-    seen.mono_us = int(match.group(1)) * civil.MICRO + civil.micros(match.group(2))
+    seen.mono_us = int(match.group(1)) * civil.MICRO + civil.micros(match.group(2) or "0")
 
 
 def _nothing(_match: "Match[str]", _seen: "Seen") -> "None":
@@ -96,15 +99,21 @@ def _nothing(_match: "Match[str]", _seen: "Seen") -> "None":
 # Tried in this order at every place; a line may carry several (syslog's own and the kernel's inside it).
 PATTERNS = [
     (r"\[ *([0-9]{1,10})\.([0-9]{1,9})(?: *<[ +0-9.]*>)? *\]", _monotonic),
-    (r"\[%s%s +([0-9]{1,2}) %s ([0-9]{4})\]" % (DAY_NAME, MONTH, CLOCK), _ctime),
+    (r"\[%s%s +([0-9]{1,2}) %s(?: ([0-9]{4}))?\]" % (DAY_NAME, MONTH, CLOCK), _ctime),
     (r"%s([0-9]{4})-([0-9]{2})-([0-9]{2}) %s ([A-Z]{3,5}|[+-][0-9]{2,4})(?= )" % (DAY_NAME, CLOCK), _iso),
-    (r"\[?([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]%s ?(Z\b|UTC\b|GMT\b|[+-][0-9]{2}:?[0-9]{2}\b)?\]?" % CLOCK, _iso),
+    (r"\[?([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]%s ?(Z\b|UTC\b|GMT\b|[+-][0-9]{2}:?[0-9]{2}\b)?(?:\]:?)?" % CLOCK, _iso),
     (r"%s ([0-9 ][0-9]|[0-9])(?: ([0-9]{4}))? %s(?= |$)" % (MONTH, CLOCK), _syslog),
     (r"([0-9]{9,10})\.([0-9]{3,9})(?= )", _unix),
+    (r"([0-9]{10})\.([0-9]{1,2})(?= )", _unix),
+    (r"\[ *([0-9]{1,10})(?:\.([0-9]{1,9}))? ?s\]", _monotonic),
     (r"\[%s ?([0-9]{1,2}) ([0-9]{2}):([0-9]{2})\]" % MONTH, _minute),
     (r"\[ *[<+][ +]*[0-9]+\.[0-9]+ *>?\]", _nothing),
     (r"\[(?:\.\.\.|…)\]", _nothing),
     (r"\[ *[TC][0-9]{1,10}\]", _nothing),
+    (r"std(?:out|err) [FP] ", _nothing),  # containers' logs (CRI)
+    (r"\{[a-z_][a-z0-9_.]{0,60}=\"[^{}]{0,2000}\}(?= )", _nothing),  # labels of Loki
+    (r"(?:Al|Cr|Er|Wa|No|In|Db)\([0-9]{1,3}\)(?= )", _nothing),  # ESXi
+    (r"cpu[0-9]{1,4}:[0-9]{1,10}(?: opID=\S{1,40})?\)", _nothing),
     (r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?= )", _nothing),
     (r"(?:%s) ?[0-9]{1,2}(?= +[^ :]*:? )" % "|".join(name.capitalize() for name in civil.MONTHS), _nothing),
 ]  # fmt: skip

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     Timed = Tuple[float, Event]
 
+SCOPES = {
+    "switch": "The whole switch is affected: all GPUs and switches need one reset together, or a reboot.",
+    "port": "One port is affected, and the GPUs behind it.",
+    "unknown": "How far it reaches is not known: look for Xid 74 and 45 on the GPUs around it.",
+}
 LOST_RESET = " For a lost GPU that can only work once the device answers again."
 
 
@@ -52,12 +57,18 @@ class Group:
         self.story = _story(self, top, rules)
         self.severity = self.story.get("severity", self.severity)
         self.action, self.action_from = _action(self, top)
-        self.title = self.story["title"].format(**_words(self, top))
+        self.title = _title(self, top)
         self.summary = _summary(self, top)
 
     @property
     def needs_action(self) -> "bool":
         return self.action not in weights.NEEDS_NOBODY
+
+    @property
+    def needs(self) -> "Optional[str]":
+        """What to do in words, where the action alone would promise too much; else None."""
+        words: "Optional[str]" = self.story.get("needs", {}).get(self.action)
+        return words
 
     @property
     def locations(self) -> "List[Tuple[int, int]]":
@@ -198,24 +209,32 @@ def _words(group: "Group", top: "Cell") -> "Dict[str, str]":
     fields = group.root.fields
     weight = judge(group.root)
     title = weight.title if weight else group.root.kind
-    number = (
-        ""
-        if group.root.code is None
-        else " (%s %d)" % (group.root.kind.replace("xid", "Xid").replace("sXid", "SXid"), group.root.code)
-    )
-    scope = {
-        "switch": "The whole switch is affected: all GPUs and switches need one reset together, or a reboot."
-    }
     return {
         "gpu": label(group, top),
         "bus": group.root.bus_id or "(not named)",
-        "name": "%s%s" % (title, number),
-        "unit": str(fields.get("unit", "Xid %s" % group.root.code)),
+        "name": "%s%s" % (title, _number(group.root)),
+        "unit": str(fields.get("unit", "Xid %s" % _written_for(group.root))),
         "reading": _reading(group),
-        "scope": scope.get(fields.get("scope", ""), "One port is affected, and the GPUs behind it.")
-        if group.severity == "fatal"
-        else "",
+        "scope": SCOPES[fields.get("scope", "unknown")] if group.severity == "fatal" else "",
     }
+
+
+def _written_for(event: "Event") -> "Optional[int]":
+    """The code of its text, which is believed where the number says another."""
+    code: "Optional[int]" = event.fields.get("text_of", event.code)
+    return code
+
+
+def _number(event: "Event") -> "str":
+    code = _written_for(event)
+    return "" if code is None else " (%s %d)" % ({"sxid": "SXid"}.get(event.kind, "Xid"), code)
+
+
+def _title(group: "Group", top: "Cell") -> "str":
+    """What happened; and the number, where it says something else than the text."""
+    title: "str" = group.story["title"].format(**_words(group, top))
+    odd = "text_of" in group.root.fields
+    return "%s, printed under the number %d" % (title, group.root.code or 0) if odd else title
 
 
 def _reading(group: "Group") -> "str":
@@ -247,13 +266,13 @@ def _lines(group: "Group") -> "str":
     """`Lines: 1 x Xid 79, 7 x Xid 74 on 7 GPUs, …`"""
     devices: "Dict[str, set[Optional[str]]]" = {}
     for run in group._runs:  # noqa: SLF001 - its own module
-        devices.setdefault(run.token, set()).update(run.by_device)
+        devices.setdefault(run.token, set()).update(run.by_device.keys() - {None})
     found = []
     for token, count in group.codes.items():
         name = token.replace("sxid:", "SXid ").replace("xid:", "Xid ")
         places = len(devices[token])
         where = (
-            "" if places == 1 else " on %d %s" % (places, "switches" if token.startswith("sxid") else "GPUs")
+            "" if places <= 1 else " on %d %s" % (places, "switches" if token.startswith("sxid") else "GPUs")
         )
         found.append("%d x %s%s" % (count, name, where))
     return "Lines: %s." % ", ".join(found)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "graphics": (13, 69),
-    "mmu": (31,),
+    "mmu": (31, 44),
     "channel": (8, 32, 43, 45, 51, 109),
     "memory": (48, 92, 94, 95, 140, 171, 172),
     "repair": (63, 64, 156, 157, 160, 161, 177),
     "nvlink4": (74, 136, 137),
-    "firmware": (59, 61, 62, 110, 119, 120, 121, 143, 175),
+    "firmware": (59, 61, 62, 110, 119, 120, 121, 143, 175, 179, 182),
     "nvlink5": (144, 145, 146, 147, 148, 149, 150, 155),
     "recovery": (154,),
 }
@@ -37,12 +37,13 @@ SIGNATURES = [
     (64, r"Row Remapper Error"),
     (74, r"NVLink: fatal error detected"),
     (79, r"GPU has fallen off the bus"),
+    (120, r"GSP (?:task|kernel) exception"),
     (154, r"GPU recovery action changed"),
 ]
 CHANNEL_ONLY = r"Ch(?:annel)?(?: ID)? +(?:0x)?[0-9a-f]{1,16}\s*\.?$"
 CHANNEL_FAMILIES = ("channel", "memory")  # a channel alone says something there
 PLAIN = (79,)  # its text is all it says
-SAME_TEXT = {(69, 13), (13, 69), (175, 119)}
+SAME_TEXT = {(69, 13), (13, 69), (44, 31)}
 
 
 def decode(event: "Event", driver: "Optional[str]" = None) -> "Fields":

@@ -1,4 +1,4 @@
-"""Xid 119, 120, 121, 175 (GSP), 59, 61, 62 (PMU), 110 (security), 143 (boot): what the firmware was doing when it stopped."""
+"""Xid 119, 120, 121, 175 (GSP), 59, 61, 62 (PMU), 110 (security), 143 (boot), 179, 182: what stopped."""
 
 import re
 
@@ -23,12 +23,17 @@ TASK = (
 WORDS = r"(?:CMDre )?[0-9a-f]{4,8}(?:\([0-9a-f]{1,8}\))?(?: [0-9a-f]{4,8}){1,16}\s*$"
 SECURITY = r"SEC_FAULT: (?P<fault>_?[A-Za-z0-9_]{1,80})"
 BOOT = r"Error status (?P<status>0x[0-9a-f]{1,8}) while polling for FSP boot complete,?\s*(?P<words>(?:0x[0-9a-f]{1,8},?\s*)*)"
+MEMORY_STUCK = r"GPU memory subsystem timeout(?: \(type (?P<type>[0-9]{1,10})\))?(?: detected)?"  # driver 610
+FAULT = r"(?:(?P<source>GSP-RM|LibOS) Heartbeat Timeout detected|GSP firmware fault detected|GSP (?P<where>task|kernel) exception\s*$)"
+CONTAINED = r"C2C containment detected(?:\. ?Containment code (?P<code>0x[0-9a-f]{1,8}))?"
+RESET = r"(?P<perhaps>Possible )?PCIE_RESET_FAILURE:?(?: Classification: (?P<number>[0-9]{1,6}))?(?:, Recommendation: (?P<advice>[^.,]{1,60}))?"
 FUSES = r"FSP fuse error check has failed\.? Status ?=? ?(?P<status>0x[0-9a-f]{1,8})"
 
 
 def decode(code: "int", text: "str", _driver: "Optional[str]" = None) -> "Dict[str, Any]":
     forms = (
         (RPC, _rpc), (OLD_RPC, _rpc), (TASK, _task), (WORDS, _words), (SECURITY, _security), (BOOT, _boot), (FUSES, _boot),
+        (MEMORY_STUCK, _memory_stuck), (FAULT, _fault), (CONTAINED, _contained), (RESET, _reset),
     )  # fmt: skip
     for form, read in forms:
         match = pattern(form, re.IGNORECASE).match(text)
@@ -84,6 +89,43 @@ def _security(match: "Any") -> "Dict[str, Any]":
     if "VMON" in fault.upper():
         fields.update(reading="a voltage monitor tripped", judged=["reading"])
     return fields
+
+
+def _fault(match: "Any") -> "Dict[str, Any]":
+    """Driver 610 says little more than that the firmware failed."""
+    if match.group("where"):
+        return {"where": match.group("where").lower(), "undecoded": "the line does not say which exception"}
+    if match.group("source"):
+        reading = "the GPU's firmware no longer gives a sign of life"
+        return {
+            "what": "heartbeat",
+            "source": match.group("source"),
+            "reading": reading,
+            "judged": ["reading"],
+        }
+    return {"what": "firmware fault"}
+
+
+def _contained(match: "Any") -> "Dict[str, Any]":
+    found: "Dict[str, Any]" = {"link": "C2C"}
+    return dict(found, containment_code=hexed(match.group("code"))) if match.group("code") else found
+
+
+def _reset(match: "Any") -> "Dict[str, Any]":
+    found: "Dict[str, Any]" = {"certain": not match.group("perhaps")}
+    if match.group("number"):
+        found["classification"] = int(match.group("number"))
+    if match.group("advice"):
+        found["recommends"] = match.group("advice").strip()
+    return found
+
+
+def _memory_stuck(match: "Any") -> "Dict[str, Any]":
+    fields: "Dict[str, Any]" = {"reading": "the GPU's memory system does not answer"}
+    if match.group("type"):
+        fields["type"] = int(match.group("type"))
+        fields["note"] = "what the type's number means is not published"
+    return dict(fields, judged=["reading"])
 
 
 def _boot(match: "Any") -> "Dict[str, Any]":

@@ -15,14 +15,17 @@ CONTAINED = (
     r"(?P<how>Contained|Uncontained): (?P<unit>[A-Za-z0-9 /_-]{1,40}?) ?(?:\((?P<ids>0x[0-9a-f]+(?:, ?0x[0-9a-f]+)*)\))?\.?"
     r"(?:\s+physAddr:? (?P<address>0x[0-9a-f_]+))?\.?(?:\s+RST: (?P<rst>Yes|No))?(?:,?\s+D-RST: (?P<drst>Yes|No))?\s*\.?$"
 )
-CONTAINED_WORDS = r"(?P<how>Contained|Uncontained) (?P<memory>SRAM|DRAM) ECC error"
-DETAIL = r"(?P<unit>[A-Z][A-Z0-9-]{1,20}), Uncorrectable (?P<memory>DRAM|SRAM) error(?P<more>.*)"
+CONTAINED_WORDS = r"(?P<how>Contained|Uncontained) (?:(?P<memory>SRAM|DRAM) )?ECC error"
+DETAIL = r"(?:(?P<unit>[A-Z][A-Z0-9 /_-]{1,40}), )?Uncorrectable (?P<memory>DRAM|SRAM) error(?P<more>.*)"
 STORM = r"(?:Disabling ECC single-bit error interrupts in framebuffer at logical partition (?P<partition>[0-9]{1,4})|(?P<sm>SM SBE interrupt storm))"
 RESIDUE = r"An uncorrectable ECC error detected(?P<firmware> \(possible firmware handling failure\))?(?P<counts>(?:,? (?:DRAM|LTC|MMU|PCIE):-?[0-9]{1,10})+)"
 PLACES = [
     ("partition", r"\bpartition ([0-9]{1,4})"),
     ("subpartition", r"\bsubpartition ([0-9]{1,4})"),
     ("fbpa", r"\bFBPA ([0-9]{1,4})"),
+    ("gpc", r"\bGPC ?([0-9]{1,4})"),
+    ("tpc", r"\bTPC ?([0-9]{1,4})"),
+    ("sm", r"\bSM ?([0-9]{1,4})"),
 ]
 ADDRESS = r".*?\bphysAddr:? (0x[0-9a-f]{1,16}(?:_[0-9a-f]{1,8}){0,4})"
 UNKNOWN_COUNT = -(2**31)
@@ -39,9 +42,14 @@ def decode(code: "int", text: "str", _driver: "Optional[str]" = None) -> "Dict[s
     for form, read in forms:
         match = pattern(form, re.IGNORECASE).match(text)
         if match:
-            return read(match)
+            fields = read(match)
+            if fields.get("memory", "") is None:
+                fields["memory"] = DRAM_CODES.get(code)
+            return fields
     if re.match("GSP-RISCV,? uncorrectable", text, re.IGNORECASE):
         return {"memory": "SRAM", "unit": "GSP-RISCV"}
+    if re.match("Poison error in GSP", text, re.IGNORECASE):
+        return {"poison": True, "unit": "GSP"}
     return {"undecoded": "no known form of a memory error (Xid %d)" % code}
 
 
@@ -62,11 +70,13 @@ def _double_bit(match: "Any") -> "Dict[str, Any]":
 
 
 def _detail(match: "Any") -> "Dict[str, Any]":
-    return dict(_places(match.group("more")), unit=match.group("unit"), memory=match.group("memory").upper())
+    found = dict(_places(match.group("more")), memory=match.group("memory").upper())
+    return dict(found, unit=match.group("unit")) if match.group("unit") else found
 
 
 def _words(match: "Any") -> "Dict[str, Any]":
-    return {"contained": match.group("how").lower() == "contained", "memory": match.group("memory").upper()}
+    found: "Dict[str, Any]" = {"contained": match.group("how").lower() == "contained"}
+    return dict(found, memory=match.group("memory").upper()) if match.group("memory") else found
 
 
 def _storm(match: "Any") -> "Dict[str, Any]":

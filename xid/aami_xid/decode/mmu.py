@@ -1,4 +1,4 @@
-"""Xid 31: which engine and client touched which address, and why the MMU refused."""
+"""Xid 31, and 44 (the same during a context switch): which engine and client touched which address, and why the MMU refused."""
 
 import re
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 HEAD = r"(?:Ch(?:annel)?(?: ID)? +(?:0x)?[0-9a-f]{1,16}[,.]?\s*)?(?:engmask (?P<mask>[0-9a-f]{1,8}),?\s*)?(?:intr (?P<intr>(?:0x)?[0-9a-f]{1,8})\.?\s*)?"
 FAULT = (
-    r"MMU Fault: ENGINE (?P<engine>[A-Z0-9_]{1,40})(?: (?P<gpc>GPC[0-9]{1,3}))?(?: (?P<client>[A-Z0-9_]{1,60}))? faulted @ "
-    r"(?P<address>0x[0-9a-f]{1,16}(?:_[0-9a-f]{1,16})?)\.?"
+    r"MMU Fault: ENGINE (?P<engine>[A-Z0-9_]{1,40})(?: (?P<gpc>GPC[0-9]{1,3}))?(?: (?P<client>(?!faulted\b)[A-Z0-9_]{1,60}))?"
+    r"(?: faulted @ (?P<address>0x[0-9a-f]{1,16}(?:_[0-9a-f]{1,16})?)\.?)?"
     r"(?:\s*(?:Fault is of type )?(?P<type>FAULT_[A-Z_]{2,60})(?:\s+ACCESS_TYPE_(?P<access>[A-Z_]{2,40}))?)?"
 )
 NULL_PAGE = 0x10000  # nothing is ever mapped this low
@@ -26,7 +26,9 @@ def decode(_code: "int", text: "str", _driver: "Optional[str]" = None) -> "Dict[
         if match and match.group("intr"):
             fields["intr"] = hexed(match.group("intr"))
         return fields
-    fields = {"engine": match.group("engine").upper(), "address": _address(match.group("address"))}
+    fields = {"engine": match.group("engine").upper()}
+    if match.group("address"):
+        fields["address"] = _address(match.group("address"))
     if match.group("gpc"):
         fields["gpc"] = int(match.group("gpc")[3:])
     for name in ("client", "access"):
@@ -59,7 +61,7 @@ def _reading(fields: "Dict[str, Any]") -> "Dict[str, Any]":
         )
     elif fields.get("access", "").endswith("PREFETCH"):
         reading += "; by a prefetch, not by a load or store of the program"
-    elif int(fields["address"], 16) < NULL_PAGE:
+    elif "address" in fields and int(fields["address"], 16) < NULL_PAGE:
         reading += "; the address is next to zero: a null pointer"
     found["reading"] = reading
     found["poison"] = fault == "FAULT_INFO_TYPE_POISONED"

@@ -37,6 +37,8 @@ def decode(code: "int", text: "str") -> "Dict[str, Any]":
         fields["first"] = bool(word.group("first"))
         if word.group("link"):
             fields["link"] = int(word.group("link"))
+            if fields["scope"] == "unknown":
+                fields.update(scope="port", judged=["scope"])  # the driver's tables don't tell, the line does
     elif text:
         fields = dict(_by_table(code, fields), part="report", what=text)
     else:
@@ -61,12 +63,12 @@ def _by_table(code: "int", fields: "Dict[str, Any]") -> "Dict[str, Any]":
 
 
 def scope(code: "int") -> "str":
-    """How far a fatal error of this code reaches: the whole switch, or one port. Unknown codes: unknown."""
+    """How far a fatal error of this code reaches by what the driver marks: switch, port, or unknown."""
     tables = table("sxid")
-    if inside(code, tables["switch_wide"]):
-        return "switch"
-    known = any(inside(code, tables[name]) for name in ("fatal", "non-fatal", "depends", "unsaid"))
-    return "port" if known or any(inside(code, codes) for codes in _older().values()) else "unknown"
+    for name, reach in (("switch_wide", "switch"), ("one_port", "port")):
+        if inside(code, tables[name]):
+            return reach
+    return "unknown"
 
 
 def usual(code: "int") -> "Optional[str]":

@@ -24,7 +24,7 @@ def section(group: "Group", program: "str") -> "Section":
         ("", _when(group)),
         ("", _where(group)),
         ("", _story(group)),
-        ("NEEDS" if group.needs_action else "needs", NEEDS[group.action] + "."),
+        ("NEEDS" if group.needs_action else "needs", (group.needs or NEEDS[group.action]) + "."),
         ("more", _more(group, program)),
     ]
     return "", [(lead, words) for lead, words in rows if words]
