@@ -87,7 +87,7 @@ async def _run(
     progress.start("Reading kernel logs", len(nodes))
     try:
         async with SshPool(ssh_options(settings), local=local) as pool:
-            async for outcome in pool.each(targets(settings, nodes), work):
+            async for outcome in pool.each(targets(nodes), work):
                 found.append(outcome)
                 progress.step(outcome.name)
     finally:

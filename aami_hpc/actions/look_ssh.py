@@ -82,7 +82,7 @@ async def _ask(
     progress.start("Looking over SSH", len(nodes))
     try:
         async with SshPool(ssh_options(settings), local=local) as pool:
-            async for outcome in pool.each(targets(settings, nodes), work):
+            async for outcome in pool.each(targets(nodes), work):
                 found.append((outcome, probe.read(outcome.text, known) if outcome.ok else None))
                 progress.step(outcome.name)
     finally:

@@ -78,7 +78,7 @@ def run(
     outcomes, found, remarks = asyncio.run(
         _test(
             ssh_options(settings, accept_new_host_keys=accept_new_host_keys),
-            targets(settings, present),
+            targets(present),
             progress or NoProgress(),
             clock or SystemClock(),
             local,

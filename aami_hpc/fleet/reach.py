@@ -37,21 +37,9 @@ def ssh_options(settings: Settings, *, accept_new_host_keys: bool = False) -> Ss
     )
 
 
-def targets(settings: Settings, nodes: Iterable[Node]) -> tuple[Target, ...]:
-    """One target per node; user and port may be set per range in `nodes`, a later entry wins."""
-    users: dict[str, str] = {}
-    ports: dict[str, int] = {}
-    for entry in settings.nodes.entries:
-        if entry.ssh_user or entry.ssh_port:
-            for name in entry.names():
-                users[name] = entry.ssh_user or users.get(name, "")
-                ports[name] = entry.ssh_port or ports.get(name, 0)
+def targets(nodes: Iterable[Node]) -> tuple[Target, ...]:
+    """One target per node, with the user and port that its range of the configuration sets."""
     return tuple(
-        Target(
-            node.name,
-            "" if node.address == node.name else node.address,
-            ports.get(node.name) or None,
-            users.get(node.name, ""),
-        )
+        Target(node.name, "" if node.address == node.name else node.address, node.ssh_port, node.ssh_user)
         for node in nodes
     )

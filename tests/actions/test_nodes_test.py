@@ -18,6 +18,7 @@ import pytest
 
 from aami_hpc.actions import nodes_test
 from aami_hpc.config import load
+from aami_hpc.fleet.inventory import build
 from aami_hpc.io.ssh import MEANINGS, Kind
 from aami_hpc.model.node import Node, NodeState
 from aami_hpc.render.plain import to_text
@@ -84,8 +85,9 @@ class Site:
         return path
 
     def test(self, *more: Node, **wishes: Any) -> Result:
-        nodes = [Node(name, "127.0.0.1") for name in self.lines]
-        return nodes_test.run(load(self.config()), [*nodes, *more], local=local(self.folder), **wishes)
+        settings = load(self.config())
+        nodes = [*build(settings, ()).nodes, *more]
+        return nodes_test.run(settings, nodes, local=local(self.folder), **wishes)
 
 
 def test_all_is_well(node: SshNode, tmp_path: Path) -> None:
