@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.lab.nodes import NodeLab
 
 _PATIENCE = 10.0
+_STEADY = 5  # looks, a tenth of a second apart, at a process that is said to be stuck
 
 
 class FrozenFileSystem:
@@ -175,13 +176,29 @@ def state(pid: int) -> str:
 
 
 def wait_for_state(pid: int, wanted: str) -> None:
-    """Wait until a process is in that state ("" for gone)."""
+    """Wait until a process is in that state ("" for gone), and stays: reading a page from disk is a short D, too."""
+    seen: list[tuple[str, list[str]]] = []
+
+    def settled() -> bool:
+        seen.append((state(pid), _switches(pid)))
+        steady = _STEADY if wanted == "D" else 1
+        return seen[-1][0] == wanted and seen[-steady:] == [seen[-1]] * steady
+
     until(
-        lambda: state(pid) == wanted,
+        settled,
         f"process {pid} to be in state {wanted!r}",
         timeout=_PATIENCE,
         evidence=lambda: f"it is in state {state(pid)!r}",
     )
+
+
+def _switches(pid: int) -> list[str]:
+    """How often the process has been switched out: a process that sleeps on has the same numbers."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line for line in lines if "ctxt_switches" in line]
 
 
 @contextlib.contextmanager
