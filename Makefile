@@ -4,7 +4,7 @@ BOOTSTRAP := aami_hpc/bootstrap.py
 PY        := .venv/bin/python
 UNIT      := not lab and not package and not soak
 FAST      := $(UNIT) and not slow
-JOBS      := 4
+JOBS      := 3
 # On a machine like CI's nothing is skipped: what the lab can't do there is a failure.
 REQUIRED  := $(if $(CI),1,$(AAMI_LAB_REQUIRED))
 

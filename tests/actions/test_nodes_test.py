@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from aami_hpc.actions.result import Result
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"outcome", "detail", "evidence", "seconds", "facts"}
 
 

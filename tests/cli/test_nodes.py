@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.lab.slurm import SlurmCluster
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 slurm: {{bin_dir: {bin_dir}, timeout: 30s}}
 nodes:

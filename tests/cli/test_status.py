@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.lab.fixtures import MakeSlurm
     from tests.lab.slurm import SlurmCluster
 
+pytestmark = pytest.mark.slow
+
 
 def test_without_slurm_this_machine_is_shown_and_all_is_well() -> None:
     done = aami("status")

@@ -10,6 +10,8 @@ import pytest
 from aami_hpc.xid import catalog
 from tests.cli.calls import aami
 
+pytestmark = pytest.mark.slow
+
 
 def codes(*arguments: str) -> list[int]:
     return [entry["code"] for entry in json.loads(aami("xid", "list", "--json", *arguments).stdout)]

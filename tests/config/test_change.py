@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.config.conftest import AsNobody
 
+pytestmark = pytest.mark.slow
+
 USER = ("ssh", "user")
 
 

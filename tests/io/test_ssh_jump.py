@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from aami_hpc.io.ssh import SshOptions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SshNode, SshNode]]:

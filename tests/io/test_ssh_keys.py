@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from aami_hpc.io.ssh import SshOptions
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def agent(folder: Path, *keys: Path) -> Iterator[str]:

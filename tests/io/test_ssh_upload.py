@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from aami_hpc.io.ssh import Host, Outcome
     from tests.io.ssh_support import Work
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[SshNode]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.lab.ledger import Ledger
     from tests.lab.nvml.build import Stub
 
+pytestmark = pytest.mark.slow
+
 _PATIENCE = 20.0
 READER = r"""
 import ctypes, json, sys

@@ -12,6 +12,8 @@ import pytest
 import aami_xid
 from tests.xid.lines import published
 
+pytestmark = pytest.mark.slow
+
 XID = "NVRM: Xid (PCI:0000:c1:00): 79, GPU has fallen off the bus."
 NOISE = "Feb 23 16:24:18 gpu-017 systemd[1]: Started Session 5 of user root.\n"
 
