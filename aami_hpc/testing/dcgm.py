@@ -223,11 +223,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AamiError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     with serving:
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):  # before anybody can know that we are here
+            signal.signal(number, lambda *_: stop.set())
         for node, target in serving.targets.items():
             print(f"simulated dcgm-exporter of {node}: http://{target}/metrics", flush=True)
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
         stop.wait()
     return 0
 
