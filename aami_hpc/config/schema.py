@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aami_hpc.resources import share
@@ -20,8 +21,9 @@ def shipped() -> Path:
     return share() / "etc" / "config.schema.json"
 
 
+@cache
 def schema() -> dict[str, Any]:
-    """The shipped schema."""
+    """The shipped schema, read once a run: nobody changes it."""
     found = json.loads(shipped().read_text(encoding="utf-8"))
     if not isinstance(found, dict):
         raise TypeError(found)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aami_hpc.config.examine import examine
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
@@ -21,6 +23,7 @@ _NOBODY = 65534
 @pytest.fixture
 def as_nobody() -> AsNobody:
     """Act as an ordinary user for a while, with a way to the folder given. Root is not refused anything."""
+    examine(environ={})  # while we are root: a clone below /root is closed to everybody else
     if os.geteuid() != 0:
         pytest.skip("only root can become the user who may not read this user's files")
 
