@@ -33,11 +33,9 @@ class JobRun:
         self.job_id = _number(environ, "SLURM_JOB_ID")
         if self.job_id is None:
             self.job_id = _number(environ, "SLURM_JOBID")
-        self.restart = (
-            _number(environ, "SLURM_JOB_RESTART_COUNT") or _number(environ, "SLURM_RESTART_COUNT") or 0
-        )
+        self.restart = _number(environ, "SLURM_JOB_RESTART_COUNT") or 0
         self.sluid = _text(environ, "SLURM_JOB_SLUID")
-        self.het_job_id = _number(environ, "SLURM_HET_JOB_ID") or _number(environ, "SLURM_JOB_HET_JOB_ID")
+        self.het_job_id = _number(environ, "SLURM_HET_JOB_ID")
         self.user = _text(environ, "SLURM_JOB_USER")
         self.uid = _number(environ, "SLURM_JOB_UID")
         self.account = _text(environ, "SLURM_JOB_ACCOUNT")
