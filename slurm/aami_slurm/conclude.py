@@ -1,0 +1,149 @@
+"""From findings to what happens: decide, drain if the policy says so, and write down what was seen to happen."""
+
+from aami_slurm import verdict
+from aami_slurm.finding import ERROR, PASS
+from aami_slurm.frame import ENFORCE
+from aami_slurm.told import Told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, FrozenSet, List, Optional
+
+    from aami_slurm.book import Book
+    from aami_slurm.frame import Judged
+    from aami_slurm.node import Node
+    from aami_slurm.verdict import Decision
+
+HEALTH = "health"
+DRAINS = ("drain-after-job", "block-and-drain")
+OUT_BY_US = ("drained", "already-ours")
+SETTLED = ("drained", "already-ours", "already-out")  # the evidence has had its consequence
+BUDGET = 3.0
+
+
+class Conclusion:
+    """The decision, what became of the drain (None if none was due), and whether this job must not start here."""
+
+    __slots__ = ("decision", "drain")
+
+    def __init__(self, decision: "Decision", drain: "Optional[Dict[str, Any]]") -> "None":
+        self.decision = decision
+        self.drain = drain
+
+    @property
+    def blocks(self) -> "bool":
+        """Only behind a drain of ours that was read back and survived the surplus rule."""
+        return (
+            self.decision.verdict == "block-and-drain"
+            and self.drain is not None
+            and self.drain["outcome"] in OUT_BY_US
+        )
+
+    @property
+    def words(self) -> "str":
+        return "%s: this job may not start on this node" % self.decision.words
+
+
+def conclude(
+    node: "Node", book: "Book", judged: "List[Judged]", job_gpus: "Optional[FrozenSet[str]]"
+) -> "Conclusion":
+    """Decide over these findings, act, record. At most one drain."""
+    findings = [finding for one in judged for finding in one.findings]
+    rules = {one.check: one.rule for one in judged}
+    told = Told(node.places)
+    with book.open(node.patience):
+        decision = verdict.decide(
+            node.phase,
+            findings,
+            rules,
+            job_gpus=job_gpus,
+            covered_seq=book.state.covered_seq,
+            now_mono_us=int(node.clock.mono() * 1000000),
+        )
+        _note(book, told, judged, node.phase)
+        seq = _note_decision(book, told, decision, node.phase)
+        book.commit()
+        told.save()
+    if decision.mode != ENFORCE or decision.verdict not in DRAINS:
+        return Conclusion(decision, None)
+    result = _drain(node, decision, seq, settled=told.last_drain(decision) in OUT_BY_US)
+    with book.open(node.patience):
+        _note_drain(book, told, decision, result, node.phase)
+        book.commit()
+        told.save()
+    return Conclusion(decision, result)
+
+
+def _note(book: "Book", told: "Told", judged: "List[Judged]", phase: "str") -> "None":
+    """What the checks say, for the metrics each time, for the journal when it differs from what was said last."""
+    whole = phase == HEALTH
+    # A pass on one job's GPUs takes back nothing that the whole node's check said.
+    book.note_checks([(one.check, one.outcome, one.seconds) for one in judged if whole or one.findings])
+    said = set()
+    for one in judged:
+        for finding in told.news(one.check, one.findings, whole=whole):
+            if finding.outcome != ERROR or finding.summary not in said:  # one dead probe blinds many checks
+                book.event("check", phase=phase, mode=one.rule.mode, **finding.to_dict())
+            said.add(finding.summary)
+        if whole and told.is_over(one.check, one.findings):
+            book.event(
+                "check", phase=phase, mode=one.rule.mode, check=one.check, outcome=PASS, summary="well again"
+            )
+
+
+def _note_decision(book: "Book", told: "Told", decision: "Decision", phase: "str") -> "int":
+    """The journal's number of this decision: a new one unless the same stands there already."""
+    if decision.verdict not in DRAINS and decision.would not in DRAINS:
+        return book.state.seq
+    known = told.decision(decision)
+    if known is not None:
+        return known
+    covers = {} if decision.mode == ENFORCE and decision.verdict in DRAINS else {"covers": _covers(decision)}
+    event = book.event("decision", phase=phase, **dict(decision.to_dict(), **covers))
+    told.decided(decision, event["seq"])
+    return int(event["seq"])
+
+
+def _covers(decision: "Decision") -> "int":
+    """The newest journalled evidence this decision rests on; 0 where it rests on live readings alone."""
+    return max((finding.evidence.get("seq") or 0 for finding in decision.findings), default=0)
+
+
+def _drain(node: "Node", decision: "Decision", seq: "int", *, settled: "bool") -> "Dict[str, Any]":
+    from aami_slurm import policy, reason
+    from aami_slurm.probe import ANSWERED, Probes
+
+    text = reason.make("a", decision.code, decision.gpu, decision.words, node.name, node.boot_id, seq)
+    settings = node.settings
+    ask = {
+        "node": node.name,
+        "reason": text,
+        "rails": policy.rails_of(settings.policy),
+        "sinfo": settings.sinfo,
+        "scontrol": settings.scontrol,
+        "conf": settings.slurm_conf,
+        "budget_s": BUDGET,
+        "now": node.clock.wall(),
+        "settled": settled,  # this very drain has survived the surplus rule before
+    }
+    answer = Probes(node.places, node.clock).run("slurm", _work, ask, BUDGET + 0.2)
+    if answer.kind == ANSWERED:
+        return dict(answer.value)
+    return {"outcome": "unknown", "words": answer.words, "reason": text, "written": None}
+
+
+def _work(ask: "Dict[str, Any]") -> "Dict[str, Any]":
+    from aami_slurm import drain
+
+    return drain.drain(ask)
+
+
+def _note_drain(
+    book: "Book", told: "Told", decision: "Decision", result: "Dict[str, Any]", phase: "str"
+) -> "None":
+    if told.same_drain(decision, result):
+        return
+    kind = "rail-unknown" if result["outcome"] == "unknown" else "drain"
+    covers = {"covers": _covers(decision)} if result["outcome"] in SETTLED else {}
+    book.event(kind, phase=phase, code=decision.code, gpu=decision.gpu, **dict(result, **covers))
+    told.drained(decision, result)

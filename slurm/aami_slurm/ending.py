@@ -1,0 +1,92 @@
+"""What all hooks do with the book open: read what the kernel said, and at the end time, journal and metrics."""
+
+import os
+
+from aami_slurm.book import Busy, Unwritable
+from aami_slurm.hook import LATE, Stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+    from aami_slurm.book import Book
+    from aami_slurm.node import Node
+
+
+def finish(node: "Node", book: "Book", stock: "Optional[Dict[str, Any]]") -> "None":
+    """With the book open: the last thing a hook does."""
+    from aami_slurm import textfile
+
+    book.note_hook(node.phase, node.clock.mono() - node.began)
+    trouble = book.commit()
+    page = textfile.render(book.state, stock, node.settings, node.clock.wall())
+    trouble = trouble or textfile.write(node.places, node.settings, page)
+    if trouble:
+        _complain(node, book, trouble)
+
+
+def _complain(node: "Node", book: "Book", words: "str") -> "None":
+    """Into the journal, once for each kind of trouble: a missing folder of node_exporter is there at every hook."""
+    from aami_slurm.told import Told
+
+    told = Told(node.places)
+    if told.trouble(words):
+        book.event("error", what="hook", phase=node.phase, words=words)
+        book.commit()
+        told.save()
+
+
+START, END = "start", "end"
+SPOOL = "/spool"  # below the run folder; made when it is first needed
+
+
+class opened:  # noqa: N801 - used as a verb: `with opened(node, book, START):`
+    """The open book of a job's hook. Where another process keeps the lock too long, or the disk takes nothing, what
+    this hook has to say about its job is left on tmpfs for the next one, and the hook ends.
+    """
+
+    def __init__(self, node: "Node", book: "Book", op: "str") -> "None":
+        self._node = node
+        self._book = book
+        self._op = op
+
+    def __enter__(self) -> "Book":
+        try:
+            return self._book.open(self._node.patience).__enter__()
+        except (Busy, Unwritable) as error:
+            raise self._left(error) from None
+
+    def __exit__(self, *exception: "object") -> "None":
+        self._book.__exit__(*exception)
+        error = exception[1]
+        if isinstance(error, Unwritable):
+            raise self._left(error) from None
+
+    def _left(self, error: "BaseException") -> "Stop":
+        from aami_slurm import spool
+
+        spool.leave(self._node.places, self._node.clock, self._op, os.environ)
+        return Stop(LATE, "%s: this job's %s is kept for the next hook" % (error, self._op))
+
+
+def take_left(book: "Book", stock: "Optional[Dict[str, Any]]") -> "None":
+    """Write down what hooks before this one, or before this boot, could not."""
+    if not book.state.ledger.begun:
+        from aami_slurm import repair
+
+        repair.repair(book, book.places)  # the first hook of this boot, whichever it is
+    if os.path.isdir(book.places.run + SPOOL):
+        from aami_slurm import spool
+
+        spool.take(book, stock)
+
+
+def take_known(book: "Book", node: "Node", stock: "Optional[Dict[str, Any]]") -> "bool":
+    """Read new kernel records; whether the driver said anything. Without an inventory they stay unread, since nothing
+    could be told of which GPU they speak: the first look at the GPUs is followed by a read.
+    """
+    if stock is None:
+        return True
+    from aami_slurm import kernel_log
+
+    return kernel_log.take(book, node.places.below(node.settings.kmsg), stock).driver_lines

@@ -1,0 +1,116 @@
+"""The look at the whole node, from slurmd's HealthCheckProgram or a timer. A run that overlaps another ends at once.
+
+Kernel log and sysfs each time. The driver each time on an idle node, at the set interval while jobs run, and never
+while a job of a quiet partition does.
+"""
+
+from aami_slurm import frame, inventory, kernel_log, known, lock, policy, register
+from aami_slurm.book import Book
+from aami_slurm.conclude import conclude
+from aami_slurm.ending import finish, take_known, take_left
+from aami_slurm.gather import GPUS
+from aami_slurm.looking import Look
+from aami_slurm.probe import ANSWERED
+from aami_slurm.probes import pci
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from aami_slurm.finding import Finding
+    from aami_slurm.frame import Judged
+    from aami_slurm.known import Known
+    from aami_slurm.node import Node
+
+BUDGET = 36.0  # for all probes together; the control probe and a drain come after
+CONTROL = 3.0
+INTERVAL = 300.0  # between questions to the driver while jobs run
+
+
+def run(node: "Node") -> "Tuple[int, str]":
+    """(exit status, line for slurmd's log). Slurm ignores the status."""
+    try:
+        with lock.held(node.places.run + "/health.lock", 0, node.clock):
+            _look(node)
+    except lock.Busy:
+        pass  # the run before this one is still at it
+    return 0, ""
+
+
+def _look(node: "Node") -> "None":
+    stock = inventory.load(node.places, node.boot_id)
+    before = known.load(node.places)
+    book = Book(node.places, node.clock, node.name, node.settings.cluster, node.boot_id)
+    with book.open(node.patience):
+        take_left(book, stock)
+        spoke = take_known(book, node, stock)
+        book.commit()
+        runs = [one for one in book.state.runs.values() if one["end_mono_us"] is None]
+    ask = _driver_is_due(node, runs, before, spoke=spoke)
+    look = Look(node, book, frame.Plan(node, frame.names(node.phase, with_gpus=ask)), stock)
+    look.facts.neighbours = runs
+    look.gathering.start_host()
+    if ask:
+        look.start_gpus(BUDGET)
+    look.gathering.start_site(look.facts)
+    look.wait(BUDGET)
+    look.facts.hang = _hang(node, look) if ask else register.hang_fact(node.places, node.clock)
+    look.facts.pci = pci.read_all(node.places, [gpu["bus_id"] for gpu in (look.stock or {}).get("gpus", [])])
+    with book.open(node.patience):
+        if (
+            stock is None
+        ):  # what was left unread until there is an inventory, or for as long as there can't be one
+            kernel_log.take(book, node.places.below(node.settings.kmsg), look.stock)
+            book.commit()
+        look.facts.kernel = list(book.state.recent)
+    judged = look.judge()
+    now = _known(judged, before, look, ask=ask)
+    if not ask:
+        judged += frame.of_known(node, _of_the_driver(before))
+    known.save(node.places, now)
+    conclude(node, book, judged, None)
+    with book.open(node.patience):
+        finish(node, book, look.stock)
+
+
+def _driver_is_due(node: "Node", runs: "List[Dict[str, Any]]", before: "Known", *, spoke: "bool") -> "bool":
+    """Whether this run asks the driver. A line of the driver's own is a reason to ask before the interval is over."""
+    quiet = policy.quiet_partitions(node.settings.policy)
+    if any(one.get("partition") in quiet for one in runs):
+        return False
+    if not runs or spoke or before.gpus_mono is None:
+        return True
+    interval = policy.interval(node.settings.policy, node.name, "driver-answers", INTERVAL)
+    return node.clock.mono() - before.gpus_mono >= interval
+
+
+def _hang(node: "Node", look: "Look") -> "Dict[str, Any]":
+    """The register's verdict after this look. A driver that did not answer is compared with a control probe, which
+    reads the same library and program and leaves the device alone.
+    """
+    from aami_slurm import maintenance
+    from aami_slurm.gather import library, reader
+    from aami_slurm.probe import Probes
+
+    answer = look.gathering.answers[GPUS]
+    control = None
+    if answer.kind != ANSWERED:
+        control = Probes(node.places, node.clock).run("control", reader("control"), library(node), CONTROL)
+    busy = maintenance.busy(node.places)
+    return register.look(node.places, node.clock, answer, control, busy)
+
+
+def _known(judged: "List[Judged]", before: "Known", look: "Look", *, ask: "bool") -> "Known":
+    """What the prolog may rely on: findings that rest on live readings. Those on journalled lines it judges itself."""
+    standing = [finding for one in judged for finding in one.findings if not finding.evidence.get("seq")]
+    if not ask:
+        standing += _of_the_driver(before)
+    reading: "Optional[Dict[str, Any]]" = look.facts.gpus if ask else None
+    mono = before.gpus_mono if reading is None else reading["mono_us"] / 1e6
+    return known.Known(mono, standing)
+
+
+def _of_the_driver(before: "Known") -> "List[Finding]":
+    """What the last reading of the driver found: it stands until there is a newer one."""
+    asked = set(frame.names("health", with_gpus=True)) - set(frame.names("health", with_gpus=False))
+    return [finding for finding in before.findings if finding.check in asked]

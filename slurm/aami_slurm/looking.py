@@ -1,0 +1,83 @@
+"""The part of a hook that looks: facts from what it holds already, a probe of the GPUs, and what follows from its answer."""
+
+from aami_slurm import frame, gpus, inventory
+from aami_slurm.facts import Facts
+from aami_slurm.gather import GPUS, Gathering, expected_gpus
+from aami_slurm.job import JobRun
+from aami_slurm.probe import ANSWERED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterable, List, Optional
+
+    from aami_slurm.book import Book
+    from aami_slurm.frame import Judged, Plan
+    from aami_slurm.node import Node
+
+
+class Look:
+    """One look of one hook. Start probes, `wait`, then `judge`. Without a book nothing is written."""
+
+    def __init__(
+        self, node: "Node", book: "Optional[Book]", plan: "Plan", stock: "Optional[Dict[str, Any]]"
+    ) -> "None":
+        self.node = node
+        self.book = book
+        self.plan = plan
+        self.stock = stock
+        self.gathering = Gathering(node, plan)
+        self.facts = facts = Facts(node.name, node.phase, node.clock.wall(), int(node.clock.mono() * 1000000))
+        facts.inventory = stock
+        facts.expected_gpus = expected_gpus(node)
+
+    def start_gpus(self, budget: "float") -> "None":
+        """Ask for the job's GPUs only, or for all of them where no inventory tells which they are."""
+        held = self.facts.job_gpus
+        known = (self.stock or {}).get("gpus", [])
+        mine = [gpu for gpu in known if held and gpu["uuid"] in held]
+        self.gathering.start_gpus(budget, mine if held and len(mine) == len(held) else None)
+
+    def wait(self, seconds: "float") -> "None":
+        self.gathering.wait(seconds)
+        self.gathering.into(self.facts)
+        answer = self.gathering.answers.get(GPUS)
+        if (
+            self.book is not None
+            and answer is not None
+            and answer.kind == ANSWERED
+            and answer.value.get("whole")
+        ):
+            self._learn(self.book, answer.value)
+
+    def judge(self) -> "List[Judged]":
+        return self.plan.run(self.facts) + frame.site(self.node, self.facts.site)
+
+    def _learn(self, book: "Book", reading: "Dict[str, Any]") -> "None":
+        """A reading of all GPUs makes or confirms the inventory; runs that began without one learn their GPUs."""
+        node = self.node
+        with book.open(node.patience):
+            self.stock, changes = inventory.update(
+                node.places, node.clock, node.name, node.boot_id, reading, node.settings.gres_order
+            )
+            # Checks compare with what was known before this reading: a card that is another one now is to be seen.
+            self.facts.inventory = self.facts.inventory or self.stock
+            for words in changes:
+                book.event("inventory", generation=self.stock["generation"], words=words)
+            for key, run in list(book.state.runs.items()):
+                if run.get("unresolved"):
+                    found = gpus.resolve(JobRun(_as_environment(run)), self.stock)
+                    if found.gpus:
+                        book.resolve_run(key, found.gpus)
+                        self._mine(run, found.gpus)
+            book.commit()
+
+    def _mine(self, run: "Dict[str, Any]", found: "Iterable[Dict[str, Any]]") -> "None":
+        job = self.facts.job
+        if job is not None and (run["job_id"], run["restart"]) == (job.job_id, job.restart):
+            self.facts.job_gpus = frozenset(gpu["uuid"] for gpu in found)
+
+
+def _as_environment(run: "Dict[str, Any]") -> "Dict[str, str]":
+    """What the ledger kept of what Slurm said about a run's GPUs."""
+    told = {"SLURM_JOB_GPUS": run.get("gpus_told"), "CUDA_VISIBLE_DEVICES": run.get("visible")}
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Our hooks in real Slurm clusters."""
