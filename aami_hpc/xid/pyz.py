@@ -39,10 +39,10 @@ def _members() -> dict[str, bytes]:
         for path in package.rglob("*")
         if path.suffix in {".py", ".json"}
     }
-    return {**found, "__main__.py": _MAIN.encode(), "aami_xid/data/catalog.json": _catalogue()}
+    return {**found, "__main__.py": _MAIN.encode(), "aami_xid/data/catalog.json": catalogue()}
 
 
-def _catalogue() -> bytes:
+def catalogue() -> bytes:
     """Every entry by kind and code."""
     entries = {
         kind: {str(entry.code): entry.as_dict() for entry in catalog.everything(kind)}

@@ -25,12 +25,12 @@ examples:
 """
 
 
-def main(arguments: "Optional[List[str]]" = None) -> "int":
+def main(arguments: "Optional[List[str]]" = None, name: "str" = NAME) -> "int":
     _speak_any_locale()
     typed = sys.argv[1:] if arguments is None else arguments
     if typed[:2] == ["explain", "log"]:
         typed = typed[1:]
-    parser = _parser()
+    parser = _parser(name)
     options = parser.parse_args(typed)
     if "run" not in options:
         parser.print_help()
@@ -61,12 +61,12 @@ def _silence() -> "None":
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> "ArgumentParser":
+def _parser(name: "str") -> "ArgumentParser":
     import argparse
 
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        NAME, description="What an Xid or SXid of an NVIDIA GPU means.", epilog=EXAMPLES, formatter_class=raw
+        name, description="What an Xid or SXid of an NVIDIA GPU means.", epilog=EXAMPLES, formatter_class=raw
     )
     commands = parser.add_subparsers(metavar="explain | list | log")
     explain = commands.add_parser(
