@@ -11,7 +11,8 @@ neither is an error class here except `UsageFault`, for usage that only shows af
     ├── ConfigError            2x   the configuration
     ├── NodeError              3x   node names, node sets, hosts files
     ├── SlurmError             4x   asking Slurm
-    └── SshError               5x   reaching other machines
+    ├── SshError               5x   reaching other machines
+    └── HooksError             6x   generations of the node's side
 """
 
 from __future__ import annotations
@@ -263,3 +264,20 @@ class SshTransferFailed(SshError):
 
     reference = "ssh-transfer"
     exit_status = 55
+
+
+# --- hooks ------------------------------------------------------------------------------------------------
+
+
+class HooksError(AamiError):
+    """Something about the hooks' generations that none of the kinds below says better."""
+
+    reference = "hooks"
+    exit_status = 60
+
+
+class GenerationBroken(HooksError):
+    """A tree was rendered and does not pass its own test, or could not be completed."""
+
+    reference = "generation-broken"
+    exit_status = 61

@@ -26,6 +26,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("explain", "Explain", "What a GPU error means: a code, a line, a log", "aami_hpc.cli.explain"),
     Row("xid", "Explain", "List, search and export all Xids", "aami_hpc.cli.xid"),
     Row("nodes", "Nodes", "List, show, add, remove and test nodes", "aami_hpc.cli.nodes"),
+    Row("hooks", "Nodes", "Put the hooks onto nodes, see what runs there", "aami_hpc.cli.hooks"),
     Row("config", "Settings", "Check, show and change the configuration", "aami_hpc.cli.config"),
     Row("completion", "Settings", "Print the completion script of your shell", "aami_hpc.cli.completion"),
 )

@@ -55,7 +55,7 @@ class Kind:
     def _validate(self, value: Any, info: core_schema.ValidationInfo) -> Any:
         if isinstance(value, (Path, secret.Secret)):  # made in code, not read from a file
             return value
-        if not isinstance(value, self._takes) or isinstance(value, bool):
+        if not isinstance(value, self._takes) or (isinstance(value, bool) and bool not in self._takes):
             raise Fault("has the wrong type")
         return values.KINDS[self._name](value, Context.of(info.context).environ)
 
@@ -77,6 +77,16 @@ Secret: TypeAlias = Annotated[secret.Secret, Kind("secret", takes=(str, secret.F
 Address: TypeAlias = Annotated[str, Kind("address")]
 Range: TypeAlias = Annotated[str, Kind("node-range")]
 Name: TypeAlias = Annotated[str, Kind("name")]
+Date: TypeAlias = Annotated[str, Kind("date")]
+Limit: TypeAlias = Annotated[
+    Any,
+    Kind(
+        "limit",
+        takes=(str, int, float, bool, list, tuple),
+        type=["number", "string", "boolean", "array"],
+        items={"type": ["number", "string", "boolean"], "format": "limit"},
+    ),
+]
 GroupSource: TypeAlias = Annotated[str, Kind("group-source")]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=100_000)]

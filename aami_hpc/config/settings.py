@@ -9,7 +9,9 @@ from aami_hpc.config import keys
 from aami_hpc.config.sections.access import AccessSection
 from aami_hpc.config.sections.cluster import ClusterSection
 from aami_hpc.config.sections.groups import GroupsSection
+from aami_hpc.config.sections.hooks import HooksSection
 from aami_hpc.config.sections.nodes import NodesSection
+from aami_hpc.config.sections.policy import PolicySection
 from aami_hpc.config.sections.slurm import SlurmSection
 from aami_hpc.config.sections.ssh import SshSection
 from aami_hpc.config.sections.storage import StorageSection
@@ -33,6 +35,8 @@ class Settings:
     nodes: NodesSection = field(default_factory=NodesSection)
     groups: GroupsSection = field(default_factory=GroupsSection)
     storage: StorageSection = field(default_factory=StorageSection)
+    hooks: HooksSection = field(default_factory=HooksSection)
+    policy: PolicySection = field(default_factory=PolicySection)
     access: AccessSection = field(default_factory=AccessSection)
     files: tuple[Path, ...] = ()
     tree: Item | None = field(default=None, repr=False, compare=False)  # the files' values, with their lines

@@ -34,6 +34,7 @@ _WANTED = {
 }
 
 
+_WANTED_OF_A_KIND = {"time-span": "a duration", "limit": "a number, a text, true or false"}
 _FOUND = {**_WANTED, "number": "a fraction"}
 
 
@@ -77,6 +78,9 @@ class Walk:
     def filled(self, tree: Item, shape: Shape | None = None) -> Item:
         """The tree with `{}` where a mapping belongs and nothing is written: a section whose keys are comments."""
         shape = shape or self.shape(self._root)
+        if isinstance(tree.value, tuple) and "items" in shape.schema:
+            of = self.shape(shape.schema["items"])
+            return Item(tuple(self.filled(item, of) for item in tree.value), tree.file, tree.line)
         if "object" not in shape.types or not isinstance(tree.value, dict | None):
             return tree
         children = {
@@ -91,7 +95,7 @@ class Walk:
         if _type(item.value) not in _accepted(shape):
             yield _wrong_type(item, shape, path)
         elif isinstance(item.value, dict):
-            yield from self._mapping(item.value, shape, path)
+            yield from self._mapping(item, item.value, shape, path)
         elif isinstance(item.value, tuple):
             of = self.shape(shape.schema["items"])
             for number, child in enumerate(item.value):
@@ -99,21 +103,26 @@ class Walk:
         else:
             yield from self._scalar(item, shape, path)
 
-    def _mapping(self, found: Mapping[str, Item], shape: Shape, path: Path) -> Iterator[Problem]:
+    def _mapping(self, item: Item, found: Mapping[str, Item], shape: Shape, path: Path) -> Iterator[Problem]:
+        for key in shape.schema.get("required", ()):
+            if key not in found:
+                yield at(item, keys.join(path), f"lacks the key {key}", "Add it")
         kind = shape.schema.get("propertyNames", {}).get("format")
-        for key, item in found.items():
+        for key, inner in found.items():
             child = self.child(shape, key)
             if child is None:
-                yield _unknown(item, (*path, key), list(shape.schema.get("properties", ())))
+                yield _unknown(inner, (*path, key), list(shape.schema.get("properties", ())))
                 continue
             if kind:
-                yield from self._judged(item, kind, key, (*path, key))
-            yield from self._visit(item, child, (*path, key))
+                yield from self._judged(inner, kind, key, (*path, key))
+            yield from self._visit(inner, child, (*path, key))
 
     def _scalar(self, item: Item, shape: Shape, path: Path) -> Iterator[Problem]:
         kind = shape.schema.get("format")
         if kind:
             yield from self._judged(item, kind, item.value, path)
+        elif "enum" in shape.schema:
+            yield from _choice(item, shape.schema["enum"], path)
         else:
             yield from _bounds(item, shape.schema, path)
 
@@ -160,7 +169,7 @@ def _wrong_type(item: Item, shape: Shape, path: Path) -> Problem:
         return at(item, key, "has no value", "Give it one, or remove the line")
     if found == "file":
         return at(item, key, "can't be read from a file", "!file is for secrets only")
-    wanted = "a duration" if shape.schema.get("format") == "time-span" else _WANTED[shape.types[0]]
+    wanted = _WANTED_OF_A_KIND.get(shape.schema.get("format", ""), _WANTED[shape.types[0]])
     quotes = wanted == "text" and found in {"integer", "number", "boolean"}
     hint = "Put it in quotes" if quotes else ""
     return at(item, key, f"must be {wanted}, not {_FOUND[found]}", hint)
@@ -171,6 +180,13 @@ def _unknown(item: Item, path: Path, known: list[str]) -> Problem:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     hint = f"Did you mean {keys.join((*parents, close[0]))}?" if close else f"Known here: {', '.join(known)}"
     return at(item, keys.join(path), "is not a key of the configuration", hint)
+
+
+def _choice(item: Item, words: list[str], path: Path) -> Iterator[Problem]:
+    if item.value not in words:
+        close = difflib.get_close_matches(str(item.value), words, n=1, cutoff=0.5)
+        hint = f"Did you mean {close[0]}?" if close else ""
+        yield at(item, keys.join(path), f"must be {' or '.join(words)}", hint)
 
 
 def _bounds(item: Item, schema: Schema, path: Path) -> Iterator[Problem]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from aami_hpc.config.sections.access import AccessSection
 from aami_hpc.config.sections.cluster import ClusterSection
 from aami_hpc.config.sections.groups import GroupsSection
+from aami_hpc.config.sections.hooks import HooksSection
 from aami_hpc.config.sections.nodes import NodesSection
+from aami_hpc.config.sections.policy import PolicySection
 from aami_hpc.config.sections.slurm import SlurmSection
 from aami_hpc.config.sections.ssh import SshSection
 from aami_hpc.config.sections.storage import StorageSection
@@ -32,5 +34,7 @@ SECTIONS: tuple[Row, ...] = (
     Row("nodes", NodesSection, "fleet", "What is known of nodes beyond Slurm"),
     Row("groups", GroupsSection, "fleet", "Names for sets of nodes"),
     Row("storage", StorageSection, "store", "Where the head node keeps its state"),
+    Row("hooks", HooksSection, "hooks", "What the hooks on the nodes find and use"),
+    Row("policy", PolicySection, "hooks", "What a finding on a node may cause"),
     Row("access", AccessSection, "actions", "What people may do without being asked again"),
 )

@@ -94,6 +94,30 @@ def group_source(value: str, environ: Environ | None = None) -> str:  # noqa: AR
     return name(value)
 
 
+def date(value: str, environ: Environ | None = None) -> str:  # noqa: ARG001
+    """A day or a moment in UTC, as events have them: `2026-11-20`, `2026-11-20T03:04:05Z`."""
+    from aami_slurm.clock import seconds_of  # late: few files hold a date
+
+    if not value.isascii() or seconds_of(value) is None:
+        raise Fault("is no date", "Write it like 2026-11-20 or 2026-11-20T03:04:05Z, in UTC")
+    return value
+
+
+def limit(value: Any, environ: Environ) -> Any:
+    """A threshold of a check: a number, a word, true or false, or a list of those."""
+    if isinstance(value, (list, tuple)):
+        return [_threshold(part, environ) for part in value]
+    return _threshold(value, environ)
+
+
+def _threshold(value: Any, environ: Environ) -> Any:
+    if isinstance(value, str):
+        return text(value, environ)
+    if not isinstance(value, (bool, int, float)):
+        raise Fault("must be a number, a text, true or false")
+    return value
+
+
 # The name of a kind as it stands under `format` in the JSON schema.
 KINDS: Mapping[str, Callable[[Any, Environ], object]] = {
     "text": text,
@@ -104,6 +128,8 @@ KINDS: Mapping[str, Callable[[Any, Environ], object]] = {
     "address": address,
     "name": name,
     "group-source": group_source,
+    "date": date,
+    "limit": limit,
 }
 
 # How a value is written in a file, where that is not simply its text.

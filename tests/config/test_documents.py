@@ -19,27 +19,36 @@ from aami_hpc.config.values import written
 from tests.config.support import ROOT, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PAGE = ROOT / "docs/configuration.md"
 EXAMPLE = ROOT / "etc/config.yaml"
 TYPES = {
     "text": "text", "path": "path", "time-span": "duration", "secret": "secret", "address": "address",
-    "node-range": "node range", "name": "name",
+    "node-range": "node range", "name": "name", "date": "date", "limit": "threshold",
 }  # fmt: skip
 ENVIRON = {"HOME": "/home/someone", "SITE": "example", "AAMI_KEY_PASSPHRASE": "x"}
 
 
-def type_of(described: dict[str, Any]) -> str:
+def type_of(described: Mapping[str, Any]) -> str:
     shape = WALK.shape(described).schema
+    if "enum" in shape:
+        return " or ".join(f"`{word}`" for word in shape["enum"])
+    if "format" in shape:
+        return TYPES[shape["format"]]
     if shape["type"] == "array":
-        return f"list of {type_of(shape['items'])}s"
+        return list_of(WALK.shape(shape["items"]).schema)
+    if "properties" in shape:
+        return "keys below"
     if shape.get("additionalProperties"):
         return f"{type_of(shape['propertyNames'] | {'type': 'string'})}: {type_of(shape['additionalProperties'])}"
-    if shape["type"] == "integer":
-        return f"number {shape['minimum']}–{shape['maximum']}"
-    return "true or false" if shape["type"] == "boolean" else TYPES[shape["format"]]
+    return "true or false" if shape["type"] == "boolean" else f"number {shape['minimum']}–{shape['maximum']}"
+
+
+def list_of(part: Mapping[str, Any]) -> str:
+    plain = "properties" in part or "enum" in part
+    return f"list of {type_of(part)}{'' if plain else 's'}"
 
 
 def default_of(described: dict[str, Any]) -> str:
@@ -55,9 +64,10 @@ def rows() -> Iterator[tuple[str, str]]:
     """The row of every key, as the models give it."""
     for name, definition in schema.schema()["$defs"].items():
         for key, described in definition.get("properties", {}).items():
+            default = "required" if key in definition.get("required", ()) else default_of(described)
             yield (
                 f"{name}.{key}",
-                f"| `{key}` | {type_of(described)} | {default_of(described)} | {described['description']} |",
+                f"| `{key}` | {type_of(described)} | {default} | {described['description']} |",
             )
 
 
@@ -119,7 +129,7 @@ def test_values_in_the_example_that_are_defaults_are_the_defaults() -> None:
     shown, usual = effective(load(EXAMPLE, environ=ENVIRON)), effective(Settings())
     different = {
         f"{name}.{key}"
-        for name in ("cluster", "slurm", "ssh", "storage", "access")
+        for name in ("cluster", "slurm", "ssh", "storage", "hooks", "policy", "access")
         for key, value in shown[name].items()
         if value != usual[name][key]
     }

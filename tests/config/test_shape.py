@@ -27,13 +27,19 @@ scalars = st.one_of(
     st.sampled_from([
         "", "root", "a b", "/a/b", "~/x", "~", "a/b", "3s", "500ms", "3 parsecs", "${WHO}", "${NOPE}", "${", "$${x}",
         "gpu-[1-4]", "gpu-[4-1]", "gpu-[1", "gpu-1", "{name}.x", "{other}", "a\nb", "22", "/a\0b", "169h", "x" * 300,
+        "bus", "timer", "shadow", "enforce", "user", "2026-11-20", "2026-11-31", "xid",
     ]),
     st.text(max_size=6), st.just(FileReference("/etc/hostname", HERE.parent)),
     st.just(FileReference("/nonexistent", HERE.parent)),
 )  # fmt: skip
 KEYS = [
+    "check", "nodes", "seconds", "share", "limits", "effect", "why", "path",
     "gpu-[1-4]", "gpu-1", "gpu-[4-1]", "ALL", "rack", "r12", "partition", "a b", "x.y", "gpus", "address", "model", "labels",
     "partitions", "ssh_user", "ssh_port", *(name for row in SECTIONS for name in row.model.model_fields), "usr",
+]  # fmt: skip
+ENTRIES = [  # keys of what stands in lists and below keys of a section
+    "check", "nodes", "mode", "effect", "budget_s", "limits", "snooze_until", "why", "path", "windows", "out", "seconds",
+    "share", "at_least",
 ]  # fmt: skip
 values = st.recursive(
     scalars,
@@ -47,7 +53,10 @@ def likely(model_name: str) -> st.SearchStrategy[Any]:
     row = next(row for row in SECTIONS if row.name == model_name)
     fields = [name for name in row.model.model_fields if name != "root"]
     if fields:
-        return st.dictionaries(st.sampled_from(fields), values, max_size=4)
+        entries = st.dictionaries(st.sampled_from(ENTRIES), values, max_size=4)
+        return st.dictionaries(
+            st.sampled_from(fields), values | st.lists(entries, max_size=2) | entries, max_size=4
+        )
     attributes = st.dictionaries(
         st.sampled_from(["gpus", "address", "labels", "partitions", "ssh_port", "model"]), values
     )
@@ -94,7 +103,7 @@ def test_the_schema_is_complete_and_uses_only_known_words() -> None:
     assert root["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     words = {
         "type", "format", "pattern", "minimum", "maximum", "exclusiveMinimum", "anyOf", "items", "properties", "default",
-        "additionalProperties", "propertyNames", "description", "$ref",
+        "additionalProperties", "propertyNames", "description", "$ref", "enum", "required",
     }  # fmt: skip
     for definition in root["$defs"].values():
         assert definition["description"]

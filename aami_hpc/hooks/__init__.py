@@ -1,0 +1,1 @@
+"""Generations of the node's side: rendered here, pushed over SSH, switched by one link, read back."""
