@@ -179,13 +179,20 @@ def up(python: "str") -> "None":
                 "storage:\n  state_dir: {}\n".format(os.path.join(UP, "state"))
             )
     command = os.path.join(UP, "venv", "bin", "aami-hpc")
+    node = os.path.join(UP, "node")  # a compute node's whole tree, with the hooks in it
     ran = []  # type: list[str]
-    for verb in ("look", "status"):
-        say("\n$ aami-hpc {}\n".format(verb))
-        status = subprocess.call([command, verb], env=dict(os.environ, AAMI_CONFIG=config))
+    for name, argv in (
+        ("aami-hpc look", [command, "look"]),
+        ("aami-hpc status", [command, "status"]),
+        ("aami-hpc hooks render", [command, "hooks", "render", node, "--node", "this-machine"]),
+        ("the health hook", [os.path.join(node, "usr", "libexec", "aami-hpc", "health")]),
+        ("aami-node check", [os.path.join(node, "usr", "bin", "aami-node"), "check"]),
+    ):
+        say("\n$ {}\n".format(name))
+        status = subprocess.call(argv, env=dict(os.environ, AAMI_CONFIG=config, AAMI_ROOT=node))
         if status > 1:
-            raise Stop("`aami-hpc {}` ended with status {}: see the line above".format(verb, status))
-        ran.append("{}: {}".format(verb, "done" if status == 0 else "done, something needs attention"))
+            raise Stop("`{}` ended with status {}: see the line above".format(name, status))
+        ran.append("{}: {}".format(name, "done" if status == 0 else "done, something needs attention"))
     summary("new" if fresh else "as it was", ran, config)
 
 
@@ -194,13 +201,14 @@ def summary(age: "str", ran: "list[str]", config: "str") -> "None":
     rows = (
         ("installed", ".up/venv ({})".format(age)),
         ("ran", "; ".join(ran)),
-        ("running now", "nothing: these commands look and end, no service was started"),
+        ("running now", "nothing: all of it looked and ended, no service was started"),
         ("changed", "nothing outside {}, but for Debian packages named above, if any".format(UP)),
         ("look at", shown + ", README.md, docs/quickstart.md"),
         ("type next", "export PATH={}/venv/bin:$PATH AAMI_CONFIG={}".format(UP, config)),
         ("", "aami-hpc --help"),
         ("", "aami-hpc init --config my-site.yaml"),
         ("", "aami-hpc nodes list"),
+        ("", "AAMI_ROOT={0}/node {0}/node/usr/bin/aami-node explain".format(UP)),
         ("remove", "rm -r {}".format(UP)),
     )
     say("")

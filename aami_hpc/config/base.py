@@ -82,9 +82,10 @@ Limit: TypeAlias = Annotated[
     Any,
     Kind(
         "limit",
-        takes=(str, int, float, bool, list, tuple),
-        type=["number", "string", "boolean", "array"],
+        takes=(str, int, float, bool, list, tuple, dict),
+        type=["number", "string", "boolean", "array", "object"],
         items={"type": ["number", "string", "boolean"], "format": "limit"},
+        additionalProperties={"type": ["number", "string", "boolean"], "format": "limit"},
     ),
 ]
 GroupSource: TypeAlias = Annotated[str, Kind("group-source")]

@@ -104,7 +104,9 @@ def date(value: str, environ: Environ | None = None) -> str:  # noqa: ARG001
 
 
 def limit(value: Any, environ: Environ) -> Any:
-    """A threshold of a check: a number, a word, true or false, or a list of those."""
+    """A threshold of a check: a number, a word, true or false, a list of those, or one for each of some names."""
+    if isinstance(value, dict):
+        return {text(str(key), environ): _threshold(part, environ) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_threshold(part, environ) for part in value]
     return _threshold(value, environ)

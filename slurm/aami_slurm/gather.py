@@ -1,6 +1,7 @@
 """Brings the facts a plan needs: what may hang as probes side by side, what can't in this process."""
 
 from aami_slurm.probe import ANSWERED, LATE, REFUSED, STUCK, Probes
+from aami_slurm.probes import pci
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,6 +174,12 @@ def expected_gpus(node: "Node") -> "Optional[int]":
     """How many GPUs Slurm is configured to have here, None where nobody said."""
     told = [row["gpus"] for row in _rows_for(node, node.settings.gres) if isinstance(row.get("gpus"), int)]
     return told[-1] if told else None
+
+
+def may_have_gpus(node: "Node", stock: "Optional[Dict[str, Any]]") -> "bool":
+    """Whether there is a GPU to ask about: known here, configured in Slurm, or on the bus. Login nodes have none."""
+    expected = expected_gpus(node)
+    return stock is not None or (pci.has_gpus(node.places) if expected is None else expected > 0)
 
 
 def _rows_for(node: "Node", rows: "List[Dict[str, Any]]") -> "List[Dict[str, Any]]":

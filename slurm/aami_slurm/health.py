@@ -8,7 +8,7 @@ from aami_slurm import frame, inventory, kernel_log, known, lock, policy, regist
 from aami_slurm.book import Book
 from aami_slurm.conclude import conclude
 from aami_slurm.ending import finish, take_known, take_left
-from aami_slurm.gather import GPUS
+from aami_slurm.gather import GPUS, may_have_gpus
 from aami_slurm.looking import Look
 from aami_slurm.probe import ANSWERED
 from aami_slurm.probes import pci
@@ -46,7 +46,7 @@ def _look(node: "Node") -> "None":
         spoke = take_known(book, node, stock)
         book.commit()
         runs = [one for one in book.state.runs.values() if one["end_mono_us"] is None]
-    ask = _driver_is_due(node, runs, before, spoke=spoke)
+    ask = may_have_gpus(node, stock) and _driver_is_due(node, runs, before, spoke=spoke)
     look = Look(node, book, frame.Plan(node, frame.names(node.phase, with_gpus=ask)), stock)
     look.facts.neighbours = runs
     look.gathering.start_host()

@@ -68,7 +68,9 @@ def _work_of(name: "str") -> "Callable[[], Tuple[int, str]]":
 def supervise(work: "Callable[[], Tuple[int, str]]", limit: "float") -> "Tuple[int, str]":
     """(status, words) of work(), run in a child; a status of our own if it crashes or does not answer in time."""
     until = time.monotonic() + limit
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as somebody may have left it, nobody could be waited for
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_DFL
+    )  # ignored, as somebody may have left it, nobody could be waited for
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -53,10 +54,11 @@ class Cards:
         folder = self.node.root / "sys/bus/pci/devices" / f"{self.bus_id(gpu)}.0"
         folder.mkdir(parents=True, exist_ok=True)
         if config is None:
-            (folder / "config").unlink()
-            folder.rmdir()
+            shutil.rmtree(folder)
         else:
             (folder / "config").write_bytes(config)
+            (folder / "vendor").write_text("0x10de\n")
+            (folder / "class").write_text("0x030200\n")
 
     def says(self, gpu: int, code: int, text: str, *, seconds_ago: float = 0, facility: int = 0) -> None:
         """The driver's line about a GPU, as a raw record at the end of the node's kernel log."""

@@ -29,7 +29,7 @@ class NodeTree:
         self.tree.mkdir(parents=True)
         skip = shutil.ignore_patterns("__pycache__")
         for package in (aami_slurm, aami_xid):
-            source = Path(package.__file__).resolve().parent
+            source = Path(str(package.__file__)).resolve().parent
             shutil.copytree(source, self.tree / source.name, ignore=skip)
         (self.tree / "aami_xid/data/catalog.json").write_bytes(_catalogue())
         shutil.copy(CONF / "run.py", self.tree / "run.py")

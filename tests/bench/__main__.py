@@ -10,12 +10,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import nodes_test, start, xid_log
+from tests.bench import hooks, nodes_test, start, xid_log
 
 if TYPE_CHECKING:
     from tests.bench import Measured
 
-BENCHMARKS = {"start": start.measure, "nodes_test": nodes_test.measure, "xid_log": xid_log.measure}
+BENCHMARKS = {
+    "start": start.measure,
+    "hooks": hooks.measure,
+    "nodes_test": nodes_test.measure,
+    "xid_log": xid_log.measure,
+}
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks

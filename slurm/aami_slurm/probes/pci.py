@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from aami_slurm.places import Places
 
+NVIDIA, DISPLAY = "0x10de", "0x03"
 HEADER = 64  # bytes: what every device has, and anybody may read
 _IN_BUS_IDS = frozenset("0123456789abcdefABCDEF:.")
 
@@ -21,6 +22,27 @@ def is_there(told: "Dict[str, Any]") -> "bool":
     """Whether the device answered: a bus reads all ones for one that doesn't."""
     config = told.get("config")
     return bool(told.get("present")) and isinstance(config, str) and bool(config.strip("fF"))
+
+
+def has_gpus(places: "Places") -> "bool":
+    """Whether the bus has a display or 3D controller of NVIDIA's. What sysfs says of it was read at boot."""
+    folder = "%s/bus/pci/devices" % places.sys
+    try:
+        devices = os.listdir(folder)
+    except OSError:
+        return False
+    return any(
+        _word(folder, name, "vendor") == NVIDIA and _word(folder, name, "class").startswith(DISPLAY)
+        for name in devices
+    )
+
+
+def _word(folder: "str", device: "str", name: "str") -> "str":
+    try:
+        with open("%s/%s/%s" % (folder, device, name), "rb") as source:
+            return source.read(16).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
 
 
 def _row(places: "Places", bus_id: "str") -> "Dict[str, Any]":

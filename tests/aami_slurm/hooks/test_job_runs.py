@@ -170,3 +170,23 @@ def test_hooks_write_lines_that_their_schemas_take(node: Cards) -> None:
         assert lines
         for line in lines:
             validator.validate(line)
+
+
+def test_a_node_without_gpus_has_no_opinion_on_them(make_node: MakeNode) -> None:
+    """A login or CPU node: no driver is no trouble there."""
+    node = make_node(looked=False, gres=[{"nodes": "gpu-001", "gpus": 0}])
+    node.stub.library.unlink()
+    node.stub.program.unlink()
+    hook(node, "health", {})
+    said = {line["check"] for line in node.node.lines("journal") if line["kind"] == "check"}
+    assert not said & {"driver-answers", "gpu-count", "xid"}
+    node.node.set(paths={"nvml": "/nowhere", "nvidia_smi": "/nowhere"})
+    for gpu in range(8):
+        node.pci(gpu, None)
+    hook(node, "health", {})
+    assert "driver-answers" not in {line.get("check") for line in node.node.lines("journal")}
+    node.node.set(
+        paths={"nvml": "/nowhere", "nvidia_smi": "/nowhere"}, gres=[{"nodes": "gpu-[001-008]", "gpus": 8}]
+    )
+    hook(node, "health", {})
+    assert "driver-answers" in {line.get("check") for line in node.node.lines("journal")}
