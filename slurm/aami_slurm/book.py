@@ -30,6 +30,7 @@ LONGEST = 8192  # bytes of a line
 LONGEST_VALUE = 1024  # of one value in a line that is too long
 LONGEST_WORDS = 200
 LONGEST_TOLD = 4096  # characters of what Slurm said about a job's GPUs
+LAST_SIGNAL = 31  # that ends programs by itself
 MOST_CHECKS = 256
 MOST_NAMES = 64
 NO_JSON = (TypeError, ValueError, OverflowError, RecursionError)
@@ -250,9 +251,12 @@ def _who(run: "Optional[Line]", job: "Union[JobRun, str]", cluster: "str") -> "L
 
 
 def exit_of(told: "Optional[str]") -> "Line":
-    """Slurm's `code:signal`. A cancelled job ends with 0:0 as a good one does, so that much is not known."""
+    """Slurm's `code:signal`. A cancelled job ends with 0:0 as a good one does, so that much is not known; nor what
+    0:54 means, which is no signal but how Slurm spells an error of its own when a prolog failed.
+    """
     code, _, signal = (told or "").partition(":")
     raw = told and told[:64]
     if not (code.isdecimal() and signal.isdecimal()):
         return {"code": None, "signal": None, "raw": raw, "known": False}
-    return {"code": int(code), "signal": int(signal), "raw": raw, "known": bool(int(code) or int(signal))}
+    known = (int(code) or int(signal)) and int(signal) <= LAST_SIGNAL
+    return {"code": int(code), "signal": int(signal), "raw": raw, "known": bool(known)}

@@ -3,6 +3,7 @@
 from aami_slurm import verdict
 from aami_slurm.finding import ERROR, PASS
 from aami_slurm.frame import ENFORCE
+from aami_slurm.hook import HARD
 from aami_slurm.told import Told
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ DRAINS = ("drain-after-job", "block-and-drain")
 OUT_BY_US = ("drained", "already-ours")
 SETTLED = ("drained", "already-ours", "already-out")  # the evidence has had its consequence
 BUDGET = 3.0
+RESERVE = 0.5  # of the hook's hard limit: a drain that the hook does not live to see is not written down
 
 
 class Conclusion:
@@ -115,6 +117,7 @@ def _drain(node: "Node", decision: "Decision", seq: "int", *, settled: "bool") -
 
     text = reason.make("a", decision.code, decision.gpu, decision.words, node.name, node.boot_id, seq)
     settings = node.settings
+    budget = min(BUDGET, node.left(HARD[node.phase] - RESERVE))
     ask = {
         "node": node.name,
         "reason": text,
@@ -122,11 +125,11 @@ def _drain(node: "Node", decision: "Decision", seq: "int", *, settled: "bool") -
         "sinfo": settings.sinfo,
         "scontrol": settings.scontrol,
         "conf": settings.slurm_conf,
-        "budget_s": BUDGET,
+        "budget_s": budget,
         "now": node.clock.wall(),
         "settled": settled,  # this very drain has survived the surplus rule before
     }
-    answer = Probes(node.places, node.clock).run("slurm", _work, ask, BUDGET + 0.2)
+    answer = Probes(node.places, node.clock).run("slurm", _work, ask, budget + 0.2)
     if answer.kind == ANSWERED:
         return dict(answer.value)
     return {"outcome": "unknown", "words": answer.words, "reason": text, "written": None}
@@ -141,8 +144,8 @@ def _work(ask: "Dict[str, Any]") -> "Dict[str, Any]":
 def _note_drain(
     book: "Book", told: "Told", decision: "Decision", result: "Dict[str, Any]", phase: "str"
 ) -> "None":
-    if told.same_drain(decision, result):
-        return
+    if result["written"] is not True and told.same_drain(decision, result):
+        return  # what was written in Slurm is told each time
     kind = "rail-unknown" if result["outcome"] == "unknown" else "drain"
     covers = {"covers": _covers(decision)} if result["outcome"] in SETTLED else {}
     book.event(kind, phase=phase, code=decision.code, gpu=decision.gpu, **dict(result, **covers))

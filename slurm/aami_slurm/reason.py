@@ -39,9 +39,11 @@ _LONGEST = 2 * LIMIT  # characters worth reading at all
 
 
 class Reason:
-    """A reason in its parts. `code` as it stands there, shortened or not; `gpu` is the index people know, or None."""
+    """A reason in its parts. `code` as it stands there, shortened or not; `gpu` is the index people know, or None;
+    `appended` is what Slurm wrote behind it, such as " : reboot issued".
+    """
 
-    __slots__ = ("code", "gpu", "id", "who", "words")
+    __slots__ = ("appended", "code", "gpu", "id", "who", "words")
 
     def __init__(self, who: "str", code: "str", gpu: "Optional[int]", words: "str", event: "str") -> "None":
         self.who = who
@@ -49,6 +51,7 @@ class Reason:
         self.gpu = gpu
         self.words = words
         self.id = event
+        self.appended = ""
 
     def __repr__(self) -> "str":
         return "<Reason %s>" % _compose(self.who, self.code, self.gpu, self.words, self.id)
@@ -77,6 +80,7 @@ def parse(text: "str") -> "Optional[Reason]":
     found = Reason(fields[1], fields[2], gpu, words, event)
     # Only what would be written again letter for letter was written by us.
     written = _compose(found.who, found.code, found.gpu, found.words, found.id)
+    found.appended = appended
     return found if written + appended == text and _is_by_slurm(appended) else None
 
 

@@ -155,16 +155,18 @@ def gpu_nodes(nodes: "Dict[str, Shown]") -> "int":
 
 
 def out_by_us(nodes: "Dict[str, Shown]") -> "List[Tuple[str, str, float]]":
-    """(node, reason, since) of every node that is out for a reason we gave automatically: what the rails count.
+    """(node, reason, since) of every node that is drained for a reason we gave automatically: what the rails count.
 
-    Nodes without GPUs too: the rails hold back our drains, wherever they are.
+    Nodes without GPUs too: the rails hold back our drains, wherever they are. A node that is down without being
+    drained, as after a power cut, may carry the reason of a drain that was lifted long ago (24.11 keeps it): it counts
+    only where Slurm noted a reboot behind it.
     """
     from aami_slurm import reason
 
     found = []
     for name, shown in nodes.items():
         told = None if shown.in_service else reason.parse(shown.reason)
-        if told is not None and told.who == "a":
+        if told is not None and told.who == "a" and ("DRAIN" in shown.state or told.appended):
             if shown.since is None:
                 raise Unreadable("%s has a reason of ours, and no time" % name)
             found.append((name, shown.reason, shown.since))

@@ -50,11 +50,13 @@ def _database(ledger: Ledger, port: int, password: str) -> None:
             )
     folder = ledger.folder / "database"
     user = _user()
-    folder.mkdir()
+    passing = folder / "tmp"  # not /tmp: servers that start side by side remove each other's tables there
+    passing.mkdir(parents=True)
     shutil.chown(folder, user)
-    common = ("--no-defaults", f"--user={user}", f"--datadir={folder}")
+    shutil.chown(passing, user)
+    common = ("--no-defaults", f"--user={user}", f"--datadir={folder / 'data'}", f"--tmpdir={passing}")
     quick = ("--auth-root-authentication-method=normal", "--skip-test-db")
-    ledger.run("mariadb-install-db", *common, *quick)
+    ledger.run("mariadb-install-db", *common, *quick)  # makes the data's folder
     first = folder / "first.sql"
     first.write_text(
         "CREATE DATABASE slurm_acct_db;\n"

@@ -155,6 +155,7 @@ def test_gpu_nodes_are_those_whose_gres_has_gpus(gres: str, *, gpu: bool) -> Non
 def test_only_nodes_that_are_out_count_as_out_by_us() -> None:
     """24.11 leaves the reason of a lifted drain on the node until a job starts there."""
     lifted = record("n1", "idle", scene.OURS) + record("n2", "mixed+not_responding", scene.OURS)
+    lifted += record("n0", "down", scene.OURS)  # and there it still is when the node goes down by itself
     out = record("n3", "idle+drain", scene.OURS) + record("n4", "down", scene.OURS + " : reboot issued")
     others = record("n5", "idle+drain", scene.OURS.replace(":a:", ":p:")) + record("n6", "idle+drain", "x")
     found = slurm_nodes.out_by_us(slurm_nodes.parse(lifted + out + others, DRAWN))

@@ -141,7 +141,7 @@ def test_a_run_without_a_job_id_is_refused(memory: Memory) -> None:
 @pytest.mark.parametrize(
     ("told", "code", "signal", "known"),
     [
-        ("3:0", 3, 0, True), ("0:9", 0, 9, True), ("137:0", 137, 0, True), ("0:0", 0, 0, False), (None, None, None, False),
+        ("3:0", 3, 0, True), ("0:9", 0, 9, True), ("137:0", 137, 0, True), ("0:0", 0, 0, False), ("0:54", 0, 54, False), (None, None, None, False),
         ("", None, None, False), ("x:y", None, None, False), ("3", None, None, False), ("-1:0", None, None, False),
     ],
 )  # fmt: skip
