@@ -1,4 +1,4 @@
-"""`make soak`: run every test marked `soak` or `lab`, on all releases, and write the result to docs/soak.md."""
+"""`make soak`: run every test marked `soak` or `lab`, on all releases; writes docs/soak.md and docs/slurm-behaviour.md."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from aami_hpc import __version__
+from tests.soak.behaviour import page as behaviour
 
 CLONE = Path(__file__).resolve().parent.parent.parent
 PAGE = CLONE / "docs" / "soak.md"
@@ -55,6 +56,7 @@ def main() -> int:
         environment = {**os.environ, "AAMI_LAB_REQUIRED": "1"}
         status = subprocess.run(command, cwd=CLONE, env=environment, check=False).returncode
         rows, totals = table(report)
+        behaviour.write(report)
     head = HEAD.format(
         when=datetime.now(timezone.utc).date(),
         version=__version__,

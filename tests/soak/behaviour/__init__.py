@@ -1,0 +1,1 @@
+"""How Slurm itself behaves where we rely on it, tried on every release of the lab."""
