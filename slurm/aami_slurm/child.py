@@ -6,9 +6,9 @@ held by a child that outlives it, nor does such a child keep open a pipe that so
 
 import fcntl
 import os
-import signal
 
 from aami_slurm import fast_json
+from aami_slurm.signals import signal
 from aami_slurm.text import plain
 
 TYPE_CHECKING = False

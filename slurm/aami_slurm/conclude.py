@@ -1,6 +1,7 @@
 """From findings to what happens: decide, drain if the policy says so, and write down what was seen to happen."""
 
 from aami_slurm import verdict
+from aami_slurm.ending import finish
 from aami_slurm.finding import ERROR, PASS
 from aami_slurm.frame import ENFORCE
 from aami_slurm.hook import HARD
@@ -47,9 +48,13 @@ class Conclusion:
 
 
 def conclude(
-    node: "Node", book: "Book", judged: "List[Judged]", job_gpus: "Optional[FrozenSet[str]]"
+    node: "Node",
+    book: "Book",
+    judged: "List[Judged]",
+    job_gpus: "Optional[FrozenSet[str]]",
+    stock: "Optional[Dict[str, Any]]",
 ) -> "Conclusion":
-    """Decide over these findings, act, record. At most one drain."""
+    """Decide over these findings, act, record, and end the hook. At most one drain."""
     findings = [finding for one in judged for finding in one.findings]
     rules = {one.check: one.rule for one in judged}
     told = Told(node.places)
@@ -64,15 +69,15 @@ def conclude(
         )
         _note(book, told, judged, node.phase)
         seq = _note_decision(book, told, decision, node.phase)
-        book.commit()
+        if decision.mode != ENFORCE or decision.verdict not in DRAINS:
+            finish(node, book, stock, told)
+            return Conclusion(decision, None)
+        book.commit(last=False)
         told.save()
-    if decision.mode != ENFORCE or decision.verdict not in DRAINS:
-        return Conclusion(decision, None)
     result = _drain(node, decision, seq, settled=told.last_drain(decision) in OUT_BY_US)
     with book.open(node.patience):
         _note_drain(book, told, decision, result, node.phase)
-        book.commit()
-        told.save()
+        finish(node, book, stock, told)
     return Conclusion(decision, result)
 
 

@@ -11,16 +11,21 @@ if TYPE_CHECKING:
 
     from aami_slurm.book import Book
     from aami_slurm.node import Node
+    from aami_slurm.told import Told
 
 
-def finish(node: "Node", book: "Book", stock: "Optional[Dict[str, Any]]") -> "None":
-    """With the book open: the last thing a hook does."""
+def finish(
+    node: "Node", book: "Book", stock: "Optional[Dict[str, Any]]", told: "Optional[Told]" = None
+) -> "None":
+    """With the book open: the last thing a hook does. What it told is remembered once the journal has it."""
     from aami_slurm import textfile
 
     book.note_hook(node.phase, node.clock.mono() - node.began)
     trouble = book.commit()
     page = textfile.render(book.state, stock, node.settings, node.clock.wall())
     trouble = trouble or textfile.write(node.places, node.settings, page)
+    if told:
+        told.save()
     if trouble:
         _complain(node, book, trouble)
 

@@ -12,7 +12,11 @@ def main(arguments: "List[str]") -> "int":
     """The exit status of one part: `prolog`, `epilog`, `health`, `node …` or `check-tree`."""
     part = arguments[0] if arguments else ""
     if part in HOOKS:
+        import gc
+
         from aami_slurm import hook
+
+        gc.disable()  # a hook is over before there is anything worth collecting
 
         return hook.main(part)
     if part == "node":

@@ -1,5 +1,7 @@
 """Brings the facts a plan needs: what may hang as probes side by side, what can't in this process."""
 
+import os
+
 from aami_slurm.probe import ANSWERED, LATE, REFUSED, STUCK, Probes
 from aami_slurm.probes import pci
 
@@ -29,9 +31,8 @@ PROBED = {
 class Gathering:
     """Probes under way for one hook run; `into` waits for them and fills the facts."""
 
-    def __init__(self, node: "Node", plan: "Plan") -> "None":
+    def __init__(self, node: "Node") -> "None":
         self._node = node
-        self._plan = plan
         self.probes = Probes(node.places, node.clock)
         self.answers: "Dict[str, Answer]" = {}
 
@@ -45,21 +46,23 @@ class Gathering:
         )
         self.probes.start(GPUS, reader("gpus"), ask, budget)
 
-    def start_host(self) -> "None":
+    def start_host(self, plan: "Plan") -> "None":
         """What is not about GPUs: each mount a probe of its own, so that a dead one hangs alone."""
-        needs, root = self._plan.needs(), self._node.places.root
+        needs, root = plan.needs(), self._node.places.root
         for need, (module, names) in PROBED.items():
-            rules = [self._plan.rules[name] for name in names if name in self._plan.rules]
+            rules = [plan.rules[name] for name in names if name in plan.rules]
             if need in needs and rules:
                 ask = {"root": root, "paths": _listed(rules, "paths"), "units": _listed(rules, "units")}
                 self.probes.start(need, reader(module), ask, max(rule.budget_s for rule in rules))
         if "mounts" in needs:
-            budget = max(self._plan.rules[name].budget_s for name in MOUNTS if name in self._plan.rules)
+            budget = max(plan.rules[name].budget_s for name in MOUNTS if name in plan.rules)
             for path in mounts_of(self._node):
                 self.probes.start(MOUNT + path, reader("mounts"), {"path": root + path}, budget)
 
     def start_site(self, facts: "Facts") -> "None":
         """The site's own checks; what stands in their folder and may not run is a finding of its own."""
+        if not os.path.isdir(self._node.places.site_checks):
+            return
         from aami_slurm import site_checks
 
         accepted, refused = site_checks.find(self._node.places)

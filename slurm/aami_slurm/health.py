@@ -7,7 +7,7 @@ while a job of a quiet partition does.
 from aami_slurm import frame, inventory, kernel_log, known, lock, policy, register
 from aami_slurm.book import Book
 from aami_slurm.conclude import conclude
-from aami_slurm.ending import finish, take_known, take_left
+from aami_slurm.ending import take_known, take_left
 from aami_slurm.gather import GPUS, may_have_gpus
 from aami_slurm.looking import Look
 from aami_slurm.probe import ANSWERED
@@ -47,12 +47,10 @@ def _look(node: "Node") -> "None":
         book.commit()
         runs = [one for one in book.state.runs.values() if one["end_mono_us"] is None]
     ask = may_have_gpus(node, stock) and _driver_is_due(node, runs, before, spoke=spoke)
-    look = Look(node, book, frame.Plan(node, frame.names(node.phase, with_gpus=ask)), stock)
+    look = Look(node, book, stock, with_gpus=ask)
     look.facts.neighbours = runs
-    look.gathering.start_host()
-    if ask:
-        look.start_gpus(BUDGET)
-    look.gathering.start_site(look.facts)
+    look.start(BUDGET)
+    look.gathering.start_host(look.plan)
     look.wait(BUDGET)
     look.facts.hang = _hang(node, look) if ask else register.hang_fact(node.places, node.clock)
     look.facts.pci = pci.read_all(node.places, [gpu["bus_id"] for gpu in (look.stock or {}).get("gpus", [])])
@@ -68,9 +66,7 @@ def _look(node: "Node") -> "None":
     if not ask:
         judged += frame.of_known(node, _of_the_driver(before))
     known.save(node.places, now)
-    conclude(node, book, judged, None)
-    with book.open(node.patience):
-        finish(node, book, look.stock)
+    conclude(node, book, judged, None, look.stock)
 
 
 def _driver_is_due(node: "Node", runs: "List[Dict[str, Any]]", before: "Known", *, spoke: "bool") -> "bool":

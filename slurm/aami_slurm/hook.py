@@ -10,12 +10,12 @@ import select
 import sys
 import time
 
+from aami_slurm.signals import signal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Optional, Tuple
+    from typing import Callable, Optional, Tuple
 
-# What `signal` is made of, without its enums: they cost half as much as starting Python does.
-signal: "Any" = __import__("_signal")
 # Seconds from here to the answer. Starting the launcher and Python comes before that: Slurm sees 4, 8 and 45.
 HARD = {"prolog": 3.7, "epilog": 7.7, "health": 44.0}
 BLOCK = 78  # the launchers know this one, and take everything else for "let it run"

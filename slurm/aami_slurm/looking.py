@@ -1,6 +1,6 @@
 """The part of a hook that looks: facts from what it holds already, a probe of the GPUs, and what follows from its answer."""
 
-from aami_slurm import frame, gpus, inventory
+from aami_slurm import gpus, inventory
 from aami_slurm.facts import Facts
 from aami_slurm.gather import GPUS, Gathering, expected_gpus
 from aami_slurm.job import JobRun
@@ -19,18 +19,39 @@ class Look:
     """One look of one hook. Start probes, `wait`, then `judge`. Without a book nothing is written."""
 
     def __init__(
-        self, node: "Node", book: "Optional[Book]", plan: "Plan", stock: "Optional[Dict[str, Any]]"
+        self, node: "Node", book: "Optional[Book]", stock: "Optional[Dict[str, Any]]", *, with_gpus: "bool"
     ) -> "None":
         self.node = node
         self.book = book
-        self.plan = plan
         self.stock = stock
-        self.gathering = Gathering(node, plan)
+        self.with_gpus = with_gpus
+        self._plan: "Optional[Plan]" = None
+        self.gathering = Gathering(node)
         self.facts = facts = Facts(node.name, node.phase, node.clock.wall(), int(node.clock.mono() * 1000000))
         facts.inventory = stock
         facts.expected_gpus = expected_gpus(node)
 
-    def start_gpus(self, budget: "float") -> "None":
+    @property
+    def plan(self) -> "Plan":
+        """The checks of this look. Loaded when they are first needed: a probe that runs already costs that time less."""
+        if self._plan is None:
+            from aami_slurm import frame
+
+            names = frame.names(self.node.phase, with_gpus=self.with_gpus)
+            self._plan = frame.Plan(self.node, names)
+        return self._plan
+
+    def load(self) -> "None":
+        """Load the checks now, while probes run."""
+        _ = self.plan
+
+    def start(self, budget: "float") -> "None":
+        """The probes that any hook has: of the GPUs where they are asked, and the site's own."""
+        if self.with_gpus:
+            self._start_gpus(budget)
+        self.gathering.start_site(self.facts)
+
+    def _start_gpus(self, budget: "float") -> "None":
         """Ask for the job's GPUs only, or for all of them where no inventory tells which they are."""
         held = self.facts.job_gpus
         known = (self.stock or {}).get("gpus", [])
@@ -50,6 +71,8 @@ class Look:
             self._learn(self.book, answer.value)
 
     def judge(self) -> "List[Judged]":
+        from aami_slurm import frame
+
         return self.plan.run(self.facts) + frame.site(self.node, self.facts.site)
 
     def _learn(self, book: "Book", reading: "Dict[str, Any]") -> "None":

@@ -5,10 +5,10 @@ This is the hook's side. What the child does with itself is in `child`.
 
 import os
 import select
-import signal
 import time
 
 from aami_slurm import child, fast_json, register
+from aami_slurm.signals import signal
 from aami_slurm.text import plain
 
 TYPE_CHECKING = False

@@ -84,7 +84,7 @@ def run(node: "Node") -> "Tuple[int, str]":
         if (seen.quiet and not spoke) or not (has_gpus or seen.site):
             finish(node, book, stock)
             return 0, ""
-        book.commit()
+        book.commit(last=False)
     return _look(node, book, job, stock, seen, ask=has_gpus and (spoke or not seen.fresh))
 
 
@@ -98,24 +98,22 @@ def _look(
     ask: "bool",
 ) -> "Tuple[int, str]":
     """The slow path: checks, with a probe of the GPUs where what is known of them is old or the driver spoke."""
-    from aami_slurm import frame
-    from aami_slurm.conclude import conclude
     from aami_slurm.looking import Look
 
-    look = Look(node, book, frame.Plan(node, frame.names(node.phase, with_gpus=ask)), stock)
+    look = Look(node, book, stock, with_gpus=ask)
     facts = look.facts
     facts.job = job
     # GPUs that could not be told which they are may be any: then the node's fault is what counts, and nothing blocks.
     facts.job_gpus = None if seen.found.unresolved else frozenset(gpu["uuid"] for gpu in seen.found.gpus)
     facts.kernel, facts.pci, facts.hang = seen.kernel, seen.pci, seen.hang
-    if ask:
-        look.start_gpus(node.left(TARGET - RESERVE))
-    look.gathering.start_site(facts)
+    look.start(node.left(TARGET - RESERVE))
+    from aami_slurm import frame  # what judges is loaded while the probes run
+    from aami_slurm.conclude import conclude
+
+    look.load()
     look.wait(node.left(TARGET - RESERVE))
     judged = look.judge()
     if not ask:
         judged += frame.of_known(node, seen.known)
-    conclusion = conclude(node, book, judged, facts.job_gpus)
-    with book.open(node.patience):
-        finish(node, book, look.stock)
+    conclusion = conclude(node, book, judged, facts.job_gpus, look.stock)
     return (BLOCK, conclusion.words) if conclusion.blocks else (0, "")

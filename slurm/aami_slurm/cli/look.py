@@ -1,6 +1,6 @@
 """`aami-node check`: the checks of health, now. It asks the driver and reads the kernel log, and writes nothing."""
 
-from aami_slurm import frame, inventory, node, register
+from aami_slurm import inventory, node, register
 from aami_slurm.cli import memory, table, tool
 from aami_slurm.finding import ERROR, FAIL, PASS
 from aami_slurm.gather import may_have_gpus
@@ -34,15 +34,13 @@ def look() -> "List[Judged]":
     here = node.from_environment("health")
     stock = inventory.load(here.places, here.boot_id)
     ask = may_have_gpus(here, stock)
-    one = Look(here, None, frame.Plan(here, frame.names("health", with_gpus=ask)), stock)
+    one = Look(here, None, stock, with_gpus=ask)
     facts = one.facts
     facts.kernel = _kernel(here, stock)
     facts.pci = pci.read_all(here.places, [gpu["bus_id"] for gpu in (stock or {}).get("gpus", [])])
     facts.hang = register.hang_fact(here.places, here.clock)
-    one.gathering.start_host()
-    if ask:
-        one.start_gpus(SECONDS)
-    one.gathering.start_site(facts)
+    one.start(SECONDS)
+    one.gathering.start_host(one.plan)
     one.wait(SECONDS)
     return one.judge()
 

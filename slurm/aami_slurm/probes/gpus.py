@@ -1,6 +1,6 @@
 """The reading of the GPUs: from the library, and from nvidia-smi where there is no such library."""
 
-from aami_slurm.probes import nvidia_smi, nvml
+from aami_slurm.probes import nvml
 from aami_slurm.probes._gpu_rows import NoDriver
 from aami_slurm.probes._nvml_calls import NoLibrary
 
@@ -18,6 +18,10 @@ def read(ask: "Dict[str, Any]") -> "Dict[str, Any]":
     try:
         return nvml.read(ask["nvml"], uuids, ask.get("bus_ids"), proc)
     except NoLibrary as no_library:
+        from aami_slurm.probes import (
+            nvidia_smi,  # late: what runs programs costs more to load than asking the library
+        )
+
         try:
             return nvidia_smi.read(ask["nvidia_smi"], uuids, proc)
         except nvidia_smi.NoProgram as no_program:

@@ -21,6 +21,8 @@ static _Thread_local struct gpu view;
 
 static void wait_ms(uint64_t milliseconds)
 {
+    if (milliseconds == 0)
+        return;
     struct timespec left = {(time_t)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000L};
     while (nanosleep(&left, &left) == -1 && errno == EINTR)
         ;
