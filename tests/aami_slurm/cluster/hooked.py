@@ -76,7 +76,13 @@ class Hooked:
             hooks["HealthCheckProgram"] = self._call("health")
             extra |= {"HealthCheckInterval": str(health_interval), "HealthCheckNodeState": "ANY"}
         self.slurm = SlurmCluster(
-            ledger, release=release, nodes=nodes, hooks=hooks, extra=extra, shared=(self.base, *shared), **wishes
+            ledger,
+            release=release,
+            nodes=nodes,
+            hooks=hooks,
+            extra=extra,
+            shared=(self.base, *shared),
+            **wishes,
         )
         # A requeued job waits until its credential has expired: slurmd would take its second run for the first.
         auth = f"socket={self.slurm.layout.munge},cred_expire={REQUEUE}"
@@ -192,9 +198,7 @@ class Hooked:
         def entry() -> dict[str, Any] | None:
             return next((run for run in reversed(self.runs(name, "start")) if run["job_id"] == job), None)
 
-        found = until(entry, f"job {job} in the ledger of {name}", timeout=30, evidence=lambda: str(self.logs()))
-        assert found is not None
-        return found
+        return dict(self.until(entry, f"job {job} in the ledger of {name}"))
 
     def wait_end(self, name: str, job: int) -> dict[str, Any]:
         """The ledger's end of a job's newest run on a node."""
@@ -202,17 +206,19 @@ class Hooked:
         def entry() -> dict[str, Any] | None:
             return next((run for run in reversed(self.runs(name, "end")) if run["job_id"] == job), None)
 
-        found = self.until(entry, f"the end of job {job} in the ledger of {name}")
-        assert found is not None
-        return found
+        return dict(self.until(entry, f"the end of job {job} in the ledger of {name}"))
 
     def until(self, reached: Callable[[], Any], what: str, timeout: float = 30) -> Any:
         """Wait for something; what the launchers and Slurm say is the evidence."""
-        return until(reached, what, timeout=timeout, evidence=lambda: f"{self.logs()}\n{self.slurm.ask('squeue')}")
+        return until(
+            reached, what, timeout=timeout, evidence=lambda: f"{self.logs()}\n{self.slurm.ask('squeue')}"
+        )
 
     def wait_gone(self, name: str, job: int) -> None:
         """Wait until no series of a node names this job."""
-        self.until(lambda: f'job_id="{job}"' not in self.cards[name].node.metrics(), f"no series of job {job}")
+        self.until(
+            lambda: f'job_id="{job}"' not in self.cards[name].node.metrics(), f"no series of job {job}"
+        )
 
     def wait_series(self, name: str, *jobs: int) -> str:
         """The node's series, once they name these jobs."""

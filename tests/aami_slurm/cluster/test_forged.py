@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,7 +106,7 @@ def test_forged_lines_in_the_real_kernel_log(hooked: Hooked) -> None:
     try:
         hooked.health()
         mark = uuid.uuid4().hex
-        with open("/dev/kmsg", "wb", buffering=0) as device:
+        with Path("/dev/kmsg").open("wb", buffering=0) as device:
             for priority in (0, 4, 12, 28):
                 line = f"<{priority}>NVRM: Xid (PCI:{node.bus_id(0)}): 79, {FALLEN} {mark}"
                 device.write(line.encode())
@@ -116,7 +117,9 @@ def test_forged_lines_in_the_real_kernel_log(hooked: Hooked) -> None:
         told = [event["raw"] for event in hooked.events(NODE, "unattributed")]
         assert len([one for one in told if mark in one]) == 4
         for name in names:
-            assert any(one.partition(";")[2].startswith(f"{name}[") or f"{name}[" in one for one in told), name
+            assert any(one.partition(";")[2].startswith(f"{name}[") or f"{name}[" in one for one in told), (
+                name
+            )
     finally:
         node.node.kmsg.unlink()
         node.node.kmsg.write_bytes(b"")

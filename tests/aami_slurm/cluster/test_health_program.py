@@ -51,7 +51,7 @@ def test_it_looks_at_the_start_of_slurmd_and_at_each_interval(hooked: Hooked) ->
 def test_looks_that_overlap_end_at_once(hooked: Hooked) -> None:
     from dataclasses import replace
 
-    hooked[NODE].put(replace(hooked[NODE].state, init_ms=9000))
+    hooked[NODE].put(replace(hooked[NODE].state, init_ms=6000))
     before = looked(hooked)
     hooked.until(lambda: looked(hooked) > before, "a look that is under way")
     before = looked(hooked)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 NODE, OTHER = "gpu-001", "gpu-002"
 SLOW = "slow"  # while this file is there, the site's own prolog takes its time
+TASKS = 50
 TOLD = "echo gpus=$SLURM_JOB_GPUS; "
 
 
@@ -132,18 +133,17 @@ def test_kinds_of_jobs(hooked: Hooked) -> None:
     assert hooked.reasons() == {}
 
 
-@pytest.mark.parametrize("tasks", [12, pytest.param(50, marks=pytest.mark.soak)])
-def test_an_array_of_short_jobs(hooked: Hooked, tasks: int) -> None:
+def test_an_array_of_50_short_jobs(hooked: Hooked) -> None:
     """Prologs and epilogs side by side on two nodes: every run once, and nothing left of it at the end."""
-    hooked.slurm.sbatch("true", f"--array=1-{tasks}", "--gres=gpu:1")
+    hooked.slurm.sbatch("true", f"--array=1-{TASKS}", "--gres=gpu:1")
 
     def ended() -> bool:
-        return sum(len(hooked.runs(name, "end")) for name in (NODE, OTHER)) == tasks
+        return sum(len(hooked.runs(name, "end")) for name in (NODE, OTHER)) == TASKS
 
-    hooked.until(ended, f"{tasks} jobs to end", timeout=10 + 3 * tasks)
+    hooked.until(ended, f"{TASKS} jobs to end", timeout=10 + 3 * TASKS)
     hooked.slurm.wait_nodes()
     jobs = {run["job_id"] for name in (NODE, OTHER) for run in hooked.runs(name, "start")}
-    assert len(jobs) == tasks
+    assert len(jobs) == TASKS
     starts = [run for name in (NODE, OTHER) for run in whole(hooked, name, *jobs)]
     assert all(len(indexes(run)) == 1 for run in starts)
     for name in (NODE, OTHER):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -32,31 +31,6 @@ def hooked(request: pytest.FixtureRequest, lab_ledger: Ledger) -> Iterator[Hooke
         yield made
 
 
-class Watch:
-    """How many nodes were out by us at once, as anybody could see who asked Slurm all the time."""
-
-    def __init__(self, hooked: Hooked) -> None:
-        self._hooked = hooked
-        self._over = threading.Event()
-        self.most_settled = 0
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        before: set[str] = set()
-        while not self._over.wait(2.5):  # longer than a surplus drain may stand
-            now = set(self._hooked.ours())
-            self.most_settled = max(self.most_settled, len(before & now))
-            before = now
-
-
 def test_no_more_go_out_than_the_rails_allow_and_the_rest_run_their_jobs(hooked: Hooked) -> None:
     """Prologs of one job on all of them and health on all of them, at once. Two cores do the work of 64 machines, so
     most hooks have no time to drain: health is then repeated until one had.
@@ -64,7 +38,7 @@ def test_no_more_go_out_than_the_rails_allow_and_the_rest_run_their_jobs(hooked:
     names = hooked.slurm.nodes
     for name in names:
         hooked.lose(name, 0)
-    jobs = [hooked.slurm.sbatch("true", "--gres=gpu:1", "--no-requeue") for _ in names]
+    jobs = [hooked.slurm.sbatch("true", "--gres=gpu:1", "--exclusive", "--no-requeue") for _ in names]
     with ThreadPoolExecutor(NODES) as pool:
         done = list(pool.map(lambda name: hooked.run(name, "health"), names))
     assert set(done) == {0}
@@ -72,7 +46,9 @@ def test_no_more_go_out_than_the_rails_allow_and_the_rest_run_their_jobs(hooked:
         if len(hooked.ours()) == ALLOWED:
             break
         hooked.health(*names[:8])
-    hooked.until(lambda: not hooked.slurm.ask("squeue", "--noheader", "--states=R,CG,CF"), "the jobs to end", 120)
+    hooked.until(
+        lambda: not hooked.slurm.ask("squeue", "--noheader", "--states=R,CG,CF"), "the jobs to end", 120
+    )
     ours = hooked.ours()
     assert 1 <= len(ours) <= ALLOWED, ours
     outcomes = {name: [event["outcome"] for event in hooked.events(name, "drain")] for name in names}
