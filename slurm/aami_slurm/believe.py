@@ -34,9 +34,10 @@ class Believer:
     def __init__(self, book: "Book", inventory: "Optional[Dict[str, Any]]") -> "None":
         self._book = book
         self._places = book.places
-        self._gpus: "Dict[str, Dict[str, Any]]" = {
-            gpu["bus_id"]: gpu for gpu in (inventory or {}).get("gpus", []) if gpu.get("bus_id")
-        }
+        known = (inventory or {}).get("gpus", [])
+        # A card of this boot comes last and wins over one that was taken out of the same slot before.
+        known = sorted(known, key=lambda gpu: gpu.get("slurm_index") is not None)
+        self._gpus: "Dict[str, Dict[str, Any]]" = {gpu["bus_id"]: gpu for gpu in known if gpu.get("bus_id")}
         self._known = inventory is not None
         now = book.clock.mono()
         self._now_us = int(now * MICRO)

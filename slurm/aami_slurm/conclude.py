@@ -1,8 +1,9 @@
 """From findings to what happens: decide, drain if the policy says so, and write down what was seen to happen."""
 
-from aami_slurm import verdict
+from aami_slurm import known, verdict
+from aami_slurm.book import Busy, Unwritable
 from aami_slurm.ending import finish
-from aami_slurm.finding import ERROR, PASS
+from aami_slurm.finding import ERROR, PASS, subject
 from aami_slurm.frame import ENFORCE
 from aami_slurm.hook import HARD
 from aami_slurm.told import Told
@@ -12,26 +13,34 @@ if TYPE_CHECKING:
     from typing import Any, Dict, FrozenSet, List, Optional
 
     from aami_slurm.book import Book
+    from aami_slurm.finding import Finding
     from aami_slurm.frame import Judged
     from aami_slurm.node import Node
+    from aami_slurm.state import State
     from aami_slurm.verdict import Decision
 
 HEALTH = "health"
 DRAINS = ("drain-after-job", "block-and-drain")
 OUT_BY_US = ("drained", "already-ours")
 SETTLED = ("drained", "already-ours", "already-out")  # the evidence has had its consequence
+UNKNOWN = "unknown"
 BUDGET = 3.0
 RESERVE = 0.5  # of the hook's hard limit: a drain that the hook does not live to see is not written down
 
 
 class Conclusion:
-    """The decision, what became of the drain (None if none was due), and whether this job must not start here."""
+    """The decision, what became of the drain (None if none was due), and whether this job must not start here.
+    `trouble` says why the outcome could not be written down, if so: that changes nothing about it.
+    """
 
-    __slots__ = ("decision", "drain")
+    __slots__ = ("decision", "drain", "trouble")
 
-    def __init__(self, decision: "Decision", drain: "Optional[Dict[str, Any]]") -> "None":
+    def __init__(
+        self, decision: "Decision", drain: "Optional[Dict[str, Any]]", trouble: "str" = ""
+    ) -> "None":
         self.decision = decision
         self.drain = drain
+        self.trouble = trouble
 
     @property
     def blocks(self) -> "bool":
@@ -44,7 +53,23 @@ class Conclusion:
 
     @property
     def words(self) -> "str":
-        return "%s: this job may not start on this node" % self.decision.words
+        told = "%s: this job may not start on this node" % self.decision.words
+        return "%s (not journalled: %s)" % (told, self.trouble) if self.trouble else told
+
+
+def decide(
+    node: "Node", state: "State", judged: "List[Judged]", job_gpus: "Optional[FrozenSet[str]]"
+) -> "Decision":
+    """The decision over these findings, by what the journal says had its consequence."""
+    return verdict.decide(
+        node.phase,
+        [finding for one in judged for finding in one.findings],
+        {one.check: one.rule for one in judged},
+        job_gpus=job_gpus,
+        covered_seq=state.covered_seq,
+        covered=state.covered,
+        now_mono_us=int(node.clock.mono() * 1000000),
+    )
 
 
 def conclude(
@@ -55,29 +80,26 @@ def conclude(
     stock: "Optional[Dict[str, Any]]",
 ) -> "Conclusion":
     """Decide over these findings, act, record, and end the hook. At most one drain."""
-    findings = [finding for one in judged for finding in one.findings]
-    rules = {one.check: one.rule for one in judged}
-    told = Told(node.places)
     with book.open(node.patience):
-        decision = verdict.decide(
-            node.phase,
-            findings,
-            rules,
-            job_gpus=job_gpus,
-            covered_seq=book.state.covered_seq,
-            now_mono_us=int(node.clock.mono() * 1000000),
-        )
+        told = Told(node.places)
+        decision = decide(node, book.state, judged, job_gpus)
         _note(book, told, judged, node.phase)
         seq = _note_decision(book, told, decision, node.phase)
         if decision.mode != ENFORCE or decision.verdict not in DRAINS:
             finish(node, book, stock, told)
             return Conclusion(decision, None)
-        book.commit(last=False)
+        settled = told.drain_begins(decision) in OUT_BY_US
+        book.commit()
         told.save()
-    result = _drain(node, decision, seq, settled=told.last_drain(decision) in OUT_BY_US)
-    with book.open(node.patience):
-        _note_drain(book, told, decision, result, node.phase)
-        finish(node, book, stock, told)
+    result = _drain(node, decision, seq, settled=settled)
+    known.ask_again(node.places, again=result["outcome"] == UNKNOWN)
+    try:
+        with book.open(node.patience):
+            told = Told(node.places)
+            _note_drain(book, told, decision, result, node.phase)
+            finish(node, book, stock, told)
+    except (Busy, Unwritable) as error:
+        return Conclusion(decision, result, str(error))
     return Conclusion(decision, result)
 
 
@@ -101,19 +123,26 @@ def _note(book: "Book", told: "Told", judged: "List[Judged]", phase: "str") -> "
 def _note_decision(book: "Book", told: "Told", decision: "Decision", phase: "str") -> "int":
     """The journal's number of this decision: a new one unless the same stands there already."""
     if decision.verdict not in DRAINS and decision.would not in DRAINS:
+        if phase == HEALTH:
+            told.undecided()  # the node is well: the same fault later is another one
         return book.state.seq
-    known = told.decision(decision)
-    if known is not None:
-        return known
-    covers = {} if decision.mode == ENFORCE and decision.verdict in DRAINS else {"covers": _covers(decision)}
-    event = book.event("decision", phase=phase, **dict(decision.to_dict(), **covers))
+    before = told.decision(decision)
+    if before is not None:
+        return before
+    event = book.event("decision", phase=phase, **dict(decision.to_dict(), **_covers(decision.held)))
     told.decided(decision, event["seq"])
     return int(event["seq"])
 
 
-def _covers(decision: "Decision") -> "int":
-    """The newest journalled evidence this decision rests on; 0 where it rests on live readings alone."""
-    return max((finding.evidence.get("seq") or 0 for finding in decision.findings), default=0)
+def _covers(findings: "List[Finding]") -> "Dict[str, Any]":
+    """That the journalled evidence of these findings has had its consequence; live readings need no such mark."""
+    covers: "Dict[str, int]" = {}
+    for finding in findings:
+        seq = finding.evidence.get("seq")
+        if isinstance(seq, int):
+            name = subject(finding.gpu_uuid, finding.code)
+            covers[name] = max(covers.get(name, 0), seq)
+    return {"covers": covers} if covers else {}
 
 
 def _drain(node: "Node", decision: "Decision", seq: "int", *, settled: "bool") -> "Dict[str, Any]":
@@ -132,12 +161,13 @@ def _drain(node: "Node", decision: "Decision", seq: "int", *, settled: "bool") -
         "conf": settings.slurm_conf,
         "budget_s": budget,
         "now": node.clock.wall(),
+        "lock": node.places.run + "/drain.lock",
         "settled": settled,  # this very drain has survived the surplus rule before
     }
     answer = Probes(node.places, node.clock).run("slurm", _work, ask, budget + 0.2)
     if answer.kind == ANSWERED:
         return dict(answer.value)
-    return {"outcome": "unknown", "words": answer.words, "reason": text, "written": None}
+    return {"outcome": UNKNOWN, "words": answer.words, "reason": text, "written": None}
 
 
 def _work(ask: "Dict[str, Any]") -> "Dict[str, Any]":
@@ -151,7 +181,7 @@ def _note_drain(
 ) -> "None":
     if result["written"] is not True and told.same_drain(decision, result):
         return  # what was written in Slurm is told each time
-    kind = "rail-unknown" if result["outcome"] == "unknown" else "drain"
-    covers = {"covers": _covers(decision)} if result["outcome"] in SETTLED else {}
+    kind = "rail-unknown" if result["outcome"] == UNKNOWN else "drain"
+    covers = _covers(decision.fails) if result["outcome"] in SETTLED else {}
     book.event(kind, phase=phase, code=decision.code, gpu=decision.gpu, **dict(result, **covers))
     told.drained(decision, result)

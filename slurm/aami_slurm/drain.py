@@ -2,12 +2,15 @@
 
 Slurm has no compare-and-set, and `scontrol` overwrites whatever reason stands there. So nothing is written unless the
 state was read and is one of the few in which a drain by us is right, and only UNDRAIN ever takes back: it lifts no
-DOWN, cancels no reboot. May block until its budget is over: a hook calls it in a probe of its own.
+DOWN, cancels no reboot. Two hooks of one node go one after the other, under a lock: the second finds the first one's
+drain, settled. May block until its budget is over: a hook calls it in a probe of its own.
 """
 
+import contextlib
 import time
 
-from aami_slurm import command, rails, reason, slurm_nodes
+from aami_slurm import command, lock, rails, reason, slurm_nodes
+from aami_slurm.clock import Clock
 from aami_slurm.slurm_nodes import HARMLESS, IN_SERVICE, OUT, Unreadable
 from aami_slurm.text import decode, plain
 
@@ -15,12 +18,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from aami_slurm.reason import Reason
     from aami_slurm.slurm_nodes import Shown
 
 DRAINED = "drained"
-ALREADY_OURS = "already-ours"  # the same cause, drained by us before
-ALREADY_OUT = "already-out"  # for whatever other reason: it stays as it is
+ALREADY_OURS = "already-ours"  # drained by us before, for whatever cause: one drain serves them all
+ALREADY_OUT = "already-out"  # down, or drained by somebody else: it stays as it is
 HANDS_OFF = "hands-off"
 RAIL = "rail"
 SURPLUS = "surplus"  # written, and taken back
@@ -36,19 +38,20 @@ QUOTED = 200  # characters of other people's text in a result
 def drain(ask: "Dict[str, Any]") -> "Dict[str, Any]":
     """Drain the node if that is right, and say what was seen to happen.
 
-    `ask`: node, reason, rails (the policy's), sinfo, scontrol, conf (or None), budget_s, now; and `settled`, true
-    when this very drain is known to have survived the surplus rule. Without it an older drain with this reason is
-    put to that rule again: whoever wrote it may have had no time for it.
+    `ask`: node, reason, rails (the policy's), sinfo, scontrol, conf (or None), budget_s, now; `lock`, the file that
+    all hooks of this node take for a drain (none if it is left out); and `settled`, true when this very drain is known
+    to have survived the surplus rule. Without it an older drain with this reason is put to that rule again: whoever
+    wrote it may have had no time for it.
     """
     attempt = _Attempt(ask)
     try:
-        outcome, words = attempt.run()
+        outcome, words = attempt.in_turn()
     except Unreadable as error:
         outcome, words = UNKNOWN, str(error)
     return attempt.result(outcome, words)
 
 
-def standing(own: "Shown", mine: "Reason") -> "Tuple[Optional[str], str]":
+def standing(own: "Shown") -> "Tuple[Optional[str], str]":
     """Why a node in this state is not to be drained, and in which words; (None, "") if it may be. Pure."""
     bases = own.state & (IN_SERVICE | {"DOWN"})
     if own.state - IN_SERVICE - OUT - HARMLESS or len(bases) != 1:
@@ -56,16 +59,12 @@ def standing(own: "Shown", mine: "Reason") -> "Tuple[Optional[str], str]":
     theirs = reason.parse(own.reason)
     by_us = theirs is not None and theirs.who == "a"
     if own.state & OUT:
-        if by_us and "DOWN" not in own.state and _cause(theirs) == _cause(mine):
+        if by_us and "DOWN" not in own.state:
             return ALREADY_OURS, "drained by us before: %s" % _quoted(own)
         return ALREADY_OUT, "it is %s already: %s" % (_state(own), _quoted(own))
     if own.reason and not by_us:
         return HANDS_OFF, "it carries a reason of someone else's: %s" % _quoted(own)
     return None, ""
-
-
-def _cause(told: "Optional[Reason]") -> "Any":
-    return None if told is None else (told.code, told.gpu)
 
 
 def _state(own: "Shown") -> "str":
@@ -104,6 +103,26 @@ class _Attempt:
             "seconds": self.seconds,
         }
 
+    def in_turn(self) -> "Tuple[str, str]":
+        """run(), while no other hook of this node is at it: of two at once, one would take the other's reason away."""
+        with contextlib.ExitStack() as turn:
+            if self.ask.get("lock"):
+                self._wait_for(turn, self.ask["lock"])
+            return self.run()
+
+    def _wait_for(self, turn: "contextlib.ExitStack", path: "str") -> "None":
+        began = time.monotonic()
+        try:
+            turn.enter_context(lock.held(path, max(0.0, self._left()), Clock()))
+        except lock.Busy:
+            raise Unreadable(
+                "another hook was draining this node for as long as this one could wait"
+            ) from None
+        except OSError as error:
+            raise Unreadable("no turn to drain could be had: %s" % error) from error
+        finally:
+            self._took("turn", began)
+
     def run(self) -> "Tuple[str, str]":
         mine = reason.parse(self.reason)
         if not slurm_nodes.is_literal(self.node):
@@ -114,7 +133,7 @@ class _Attempt:
         self.before = nodes.get(self.node)
         if self.before is None:
             return NOT_A_NODE, "Slurm shows no node %s in any partition" % self.node
-        outcome, words = standing(self.before, mine)
+        outcome, words = standing(self.before)
         if outcome == ALREADY_OURS and self.before.reason == self.reason and not self.ask.get("settled"):
             return self._settle(ALREADY_OURS, words)
         if outcome is not None:

@@ -55,6 +55,11 @@ class Finding:
         return "<Finding %s %s %s %s>" % (self.check, self.outcome, self.gpu_uuid or "node", self.summary)
 
 
+def subject(gpu_uuid: "Optional[str]", code: "str") -> "str":
+    """What evidence is about: a fault that had its consequence covers later looks at the same, and nothing else."""
+    return "%s %s" % (gpu_uuid or "node", code)
+
+
 def from_dict(told: "Dict[str, Any]") -> "Finding":
     """A finding that was written down, such as the last health run's."""
     return Finding(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 GPUS = "gpus"
 MOUNT = "mount:"
 SITE = "site:"
+BUSY_S = 1.0
 MOUNTS = ("mount-hang", "mount-missing")
 # fact: (the probe's module, the checks whose budget and limits it runs under)
 PROBED = {
@@ -147,6 +148,21 @@ def _listed(rules: "List[Rule]", key: "str") -> "List[str]":
     return found
 
 
+def busy(node: "Node") -> "Optional[str]":
+    """What holds the driver on purpose, if anything does. Asked in a child: what the kernel tells of a process that
+    waits for the driver may wait with it.
+    """
+    answer = Probes(node.places, node.clock).run("busy", _busy, node.places.root, BUSY_S)
+    return str(answer.value) if answer.kind == ANSWERED and answer.value else None
+
+
+def _busy(root: "str") -> "Optional[str]":
+    from aami_slurm import maintenance
+    from aami_slurm.places import Places
+
+    return maintenance.busy(Places(root))
+
+
 def library(node: "Node") -> "Dict[str, str]":
     """Where the driver's library and program are."""
     return {"nvml": node.settings.nvml, "nvidia_smi": node.settings.nvidia_smi}
@@ -170,7 +186,8 @@ def reader(name: "str") -> "Callable[[Dict[str, Any]], Any]":
 
 def mounts_of(node: "Node") -> "List[str]":
     """The mounts that the settings ask for on this node."""
-    return [row["path"] for row in _rows_for(node, node.settings.mounts) if isinstance(row.get("path"), str)]
+    rows = _rows_for(node, node.settings.mounts)
+    return sorted({row["path"] for row in rows if isinstance(row.get("path"), str)})
 
 
 def expected_gpus(node: "Node") -> "Optional[int]":

@@ -84,15 +84,20 @@ def _is_number(word: "str") -> "bool":
 
 
 def _devices(inventory: "Optional[Dict[str, Any]]") -> "List[Dict[str, Any]]":
-    """Everything that Slurm may count as a GPU: cards, and the MIG devices of those that are cut."""
+    """Everything that Slurm may count as a GPU: cards, and the MIG devices of those that are cut. One that is known
+    from an older boot alone has no index, and is found by its name only.
+    """
     devices = []
     for gpu in inventory["gpus"] if inventory else []:
+        first = gpu["slurm_index"]
         for place, part in enumerate([None] if gpu["mig"] is None else gpu["mig"]):
-            devices.append(_device(gpu, gpu["slurm_index"] + place, part))
+            devices.append(_device(gpu, None if first is None else first + place, part))
     return devices
 
 
-def _device(gpu: "Dict[str, Any]", slurm_index: "int", part: "Optional[Dict[str, Any]]") -> "Dict[str, Any]":
+def _device(
+    gpu: "Dict[str, Any]", slurm_index: "Optional[int]", part: "Optional[Dict[str, Any]]"
+) -> "Dict[str, Any]":
     return {
         "uuid": gpu["uuid"], "bus_id": gpu["bus_id"], "slurm_index": slurm_index, "nvml_index": gpu["nvml_index"],
         "mig": part,
@@ -100,7 +105,7 @@ def _device(gpu: "Dict[str, Any]", slurm_index: "int", part: "Optional[Dict[str,
 
 
 def _key(device: "Dict[str, Any]") -> "Any":
-    return (device["uuid"], device["slurm_index"])
+    return (device["uuid"], device["slurm_index"], device["mig"] and device["mig"]["uuid"])
 
 
 def _found(names: "List[str]", devices: "List[Dict[str, Any]]") -> "Any":

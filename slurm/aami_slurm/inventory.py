@@ -56,8 +56,7 @@ def update(  # noqa: PLR0917 - the order of the places a file is about
 
     now = clock.wall()
     current = load(places, boot_id)
-    before = current or _of_older_boot(places, boot_id)
-    known: "List[Dict[str, Any]]" = before["gpus"] if before else []
+    known: "List[Dict[str, Any]]" = current["gpus"] if current else _of_older_boot(places, node, boot_id)
     changes: "List[str]" = []
     if current is None:
         changes.append("first look at the GPUs in this boot")
@@ -138,15 +137,22 @@ def _index_of(gpu: "Dict[str, Any]", live: "List[Dict[str, Any]]") -> "Optional[
 
 
 def _ranked(gpus: "List[Dict[str, Any]]", order: "str") -> "List[Dict[str, Any]]":
-    """In Slurm's order, with Slurm's index: its place among all that are known. A card that is cut into MIG devices
-    has the index of its first, and takes as many places as it has devices.
+    """In Slurm's order, with Slurm's index: its place among all of this boot, those that are lost by now too. A card
+    that is cut into MIG devices has the index of its first, and takes as many places as it has devices.
     """
     gpus = sorted(gpus, key=lambda gpu: _rank(gpu, order))
     index = 0
-    for gpu in gpus:
+    for gpu in filter(_of_this_boot, gpus):
         gpu["slurm_index"] = index
         index += 1 if gpu["mig"] is None else len(gpu["mig"])
     return gpus
+
+
+def _of_this_boot(gpu: "Dict[str, Any]") -> "bool":
+    """Whether Slurm counts it: it is well, was so in this boot, or the driver lists it though it can't be opened. A
+    card that was taken out before this boot is still known, but no index is its own any more.
+    """
+    return bool(gpu["present"]) or gpu["slurm_index"] is not None or gpu["nvml_index"] is not None
 
 
 def _rank(gpu: "Dict[str, Any]", order: "str") -> "Tuple[Any, ...]":
@@ -210,13 +216,15 @@ def _prune(places: "Places", current: "str") -> "None":
         return  # some files more than need be, until the next time
 
 
-def _of_older_boot(places: "Places", boot_id: "str") -> "Optional[Dict[str, Any]]":
-    """The last inventory before this boot."""
+def _of_older_boot(places: "Places", node: "str", boot_id: "str") -> "List[Dict[str, Any]]":
+    """The GPUs of this node's last inventory before this boot, without their places in that boot's Slurm. Another
+    node's files may lie beside it, where a disk was cloned or is shared.
+    """
     for name in _by_age(places):
         found = _read(places, name)
-        if found is not None and found["boot_id"] != boot_id:
-            return found
-    return None
+        if found is not None and found["boot_id"] != boot_id and found.get("node") == node:
+            return [dict(gpu, slurm_index=None) for gpu in found["gpus"]]
+    return []
 
 
 def _by_age(places: "Places") -> "List[str]":
@@ -267,10 +275,11 @@ def _is_sound(told: "Any") -> "bool":
 def _is_gpu(gpu: "Any") -> "bool":
     if not isinstance(gpu, dict) or not all(key in gpu for key in GPU_KEYS):
         return False
-    kinds = (("uuid", str), ("bus_id", str), ("slurm_index", int), ("present", bool), ("last_seen", str))
+    kinds = (("uuid", str), ("bus_id", str), ("present", bool), ("last_seen", str))
     if not all(isinstance(gpu[key], kind) for key, kind in kinds) or not _is_bus_id(gpu["bus_id"]):
         return False
-    numbers = all(gpu[key] is None or isinstance(gpu[key], int) for key in ("nvml_index", "minor"))
+    indices = ("nvml_index", "slurm_index", "minor")
+    numbers = all(gpu[key] is None or isinstance(gpu[key], int) for key in indices)
     return numbers and (
         gpu["mig"] is None or (isinstance(gpu["mig"], list) and all(map(_is_part, gpu["mig"])))
     )

@@ -181,6 +181,7 @@ def _stamp(record: "bytes") -> "Optional[int]":
 
 
 def _interpret(scan: "_Scan", told: "Read") -> "None":
+    from aami_xid.event import NOT_DRIVER
     from aami_xid.reader import Reader
 
     reader = Reader()
@@ -190,7 +191,10 @@ def _interpret(scan: "_Scan", told: "Read") -> "None":
             continue
         event = reader.event(record)
         told.found.append((seq, event, 0))
-        if event.facility == 0 and any(mark in record for mark in DRIVERS):
+        own = (
+            event.facility == 0 and event.trust != NOT_DRIVER
+        )  # else the kernel speaks of a process by that name
+        if own and any(mark in record for mark in DRIVERS):
             told.driver_lines = True
 
 
@@ -208,6 +212,8 @@ def take(book: "Book", path: "str", inventory: "Optional[Dict[str, Any]]") -> "T
         state.journal.see(told.last_seq)
     if told.trouble is None and told.whole:
         state.read_us = began_us
+    if told.driver_lines or told.lost:  # what was lost may have been the driver's word
+        state.driver_us = now_us
     return Taken(new, told.driver_lines, told.trouble)
 
 

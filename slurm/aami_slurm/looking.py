@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from aami_slurm.frame import Judged, Plan
     from aami_slurm.node import Node
 
+DRIVER = "driver-answers"
+
 
 class Look:
     """One look of one hook. Start probes, `wait`, then `judge`. Without a book nothing is written."""
@@ -41,6 +43,14 @@ class Look:
             self._plan = frame.Plan(self.node, names)
         return self._plan
 
+    def _budget(self, most: "float") -> "float":
+        """The policy's, by the check that the reading of the driver stands for."""
+        from aami_slurm import checks, policy
+
+        defaults = checks.load(DRIVER).DEFAULTS
+        settings, now = self.node.settings, self.node.clock.wall()
+        return min(most, policy.resolve(settings.policy, self.node.name, DRIVER, defaults, now).budget_s)
+
     def load(self) -> "None":
         """Load the checks now, while probes run."""
         _ = self.plan
@@ -48,7 +58,7 @@ class Look:
     def start(self, budget: "float") -> "None":
         """The probes that any hook has: of the GPUs where they are asked, and the site's own."""
         if self.with_gpus:
-            self._start_gpus(budget)
+            self._start_gpus(self._budget(budget))
         self.gathering.start_site(self.facts)
 
     def _start_gpus(self, budget: "float") -> "None":
@@ -71,9 +81,11 @@ class Look:
             self._learn(self.book, answer.value)
 
     def judge(self) -> "List[Judged]":
-        from aami_slurm import frame
+        from aami_slurm import frame, second_look
 
-        return self.plan.run(self.facts) + frame.site(self.node, self.facts.site)
+        judged = self.plan.run(self.facts)
+        second_look.settle(self.node, judged)
+        return judged + frame.site(self.node, self.facts.site)
 
     def _learn(self, book: "Book", reading: "Dict[str, Any]") -> "None":
         """A reading of all GPUs makes or confirms the inventory; runs that began without one learn their GPUs."""

@@ -24,6 +24,7 @@ _LONGEST_NAME = 64
 _LONGEST_TEXT = 500
 _MOST_BUDGET = 45  # seconds: the whole of a health run
 _MOST_INTERVAL = 604800
+_MOST_FRESH = 3600  # seconds: what the kernel said before that is no longer at hand
 _IN_NAMES = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 
@@ -194,6 +195,8 @@ def _wrong_limits(told: "Mapping[str, Any]", own: "Mapping[str, Any]") -> "List[
         like = own.get(key, 0 if key == "fresh_s" else None)
         if like is not None and not _alike(value, like):
             found.append("limits: %s is %s, of another type than %s" % (key, _quoted(value), _quoted(like)))
+        elif key == "fresh_s" and value > _MOST_FRESH:
+            found.append("limits: fresh_s is %s, not seconds, up to %d" % (_quoted(value), _MOST_FRESH))
     return found
 
 

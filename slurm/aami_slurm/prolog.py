@@ -1,8 +1,8 @@
 """Slurm's prolog: the ledger entry first, then what is known of the job's GPUs, then at most one drain.
 
 Fast while health looked less than a minute ago and the driver has said nothing since: then the journal, the PCI
-config of the job's GPUs and what health left behind are all it reads. Else it asks the job's GPUs themselves, in what
-is left of two seconds.
+config of the job's GPUs and what health left behind are all it reads. Else it asks the job's GPUs themselves, for a
+second at most.
 """
 
 import os
@@ -17,54 +17,52 @@ from aami_slurm.probes import pci
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Set, Tuple
+    from typing import Any, Dict, Optional, Tuple
 
+    from aami_slurm.facts import Facts
     from aami_slurm.gpus import Resolution
     from aami_slurm.node import Node
     from aami_slurm.state import State
 
 TARGET = 2.0
 RESERVE = 0.2  # of the target, for what comes after the probe
-TAKEN_BACK = "recovery"  # of these a newer line with no action cancels an older one
+BLOCKS = "block-and-drain"
+PROBE = 1.2  # what the driver gets: a drain that follows needs its time before the hook's hard limit
 NOBODY = ("none", "tell-user")  # actions that ask nothing of the node
 
 
 class Seen:
-    """What can be had without the driver: the kernel's lines, the PCI config, the register of hung probes, health's
-    last findings.
+    """What can be had without the driver: the kernel's lines of the last hour, the register of hung probes, what health
+    found, and the PCI config of the job's GPUs. `calm`: nothing that a check would have to judge, but for the last.
     """
 
-    def __init__(self, node: "Node", found: "Resolution", state: "State") -> "None":
+    def __init__(self, node: "Node", found: "Resolution", state: "State", *, spoke: "bool") -> "None":
         self.found = found
+        self.has_gpus = bool(found.gpus or found.unresolved)
         held = {gpu["uuid"] for gpu in found.gpus}
-        self.kernel = [event for event in state.recent if _matters(event, held, state.covered_seq)]
-        self.pci = pci.read_all(node.places, [gpu["bus_id"] for gpu in found.gpus])
+        self.kernel = [
+            event for event in state.recent if event.get("gpu_uuid") is None or event["gpu_uuid"] in held
+        ]
         self.hang = register.hang_fact(node.places, node.clock)
         self.site = os.path.isdir(node.places.site_checks)
+        self.pci: "Dict[str, Dict[str, Any]]" = {}
         before = known.load(node.places)
-        self.fresh = before.fresh(node.clock.mono()) and not found.unresolved
         self.known = [one for one in before.findings if one.outcome == FAIL and one.gpu_uuid in {None, *held}]
-
-    @property
-    def quiet(self) -> "bool":
-        """Nothing at all that a check would have to judge."""
-        return (
-            self.fresh
-            and not self.known
-            and not self.kernel
-            and not (self.hang and self.hang.get("verdict"))
-            and all(pci.is_there(told) for told in self.pci.values())
-            and not self.site
+        # A reading from before the driver spoke last says nothing of what it spoke about, whichever hook read that.
+        read_us = (before.gpus_mono or 0.0) * 1000000
+        fresh = (
+            before.fresh(node.clock.mono()) and read_us >= state.driver_us and not (found.unresolved or spoke)
         )
+        of_gpus = [one for one in self.known if one.gpu_uuid is not None]
+        serious = [event for event in self.kernel if event.get("action") not in NOBODY]
+        self.ask = self.has_gpus and bool(not fresh or of_gpus or serious)
+        hung = self.has_gpus and self.hang and self.hang.get("verdict")
+        self.calm = not (self.ask or self.known or self.site or hung or (self.has_gpus and self.kernel))
 
-
-def _matters(event: "Dict[str, Any]", held: "Set[str]", covered_seq: "int") -> "bool":
-    """Whether a journalled kernel event may say something about this job's GPUs that had no consequence yet."""
-    return (
-        event["seq"] > covered_seq
-        and (event.get("action") not in NOBODY or event.get("family") == TAKEN_BACK)
-        and (event.get("gpu_uuid") is None or event["gpu_uuid"] in held)
-    )
+    def look_at_bus(self, node: "Node") -> "bool":
+        """Whether every GPU of the job answers there. With the book closed: the kernel may let this wait."""
+        self.pci = pci.read_all(node.places, [gpu["bus_id"] for gpu in self.found.gpus])
+        return all(pci.is_there(told) for told in self.pci.values())
 
 
 def run(node: "Node") -> "Tuple[int, str]":
@@ -79,41 +77,43 @@ def run(node: "Node") -> "Tuple[int, str]":
         found = runs.begin(book, job, stock)
         book.commit(last=False)
         spoke = take_known(book, node, stock)
-        has_gpus = bool(found.gpus or found.unresolved)
-        seen = Seen(node, found, book.state)
-        if (seen.quiet and not spoke) or not (has_gpus or seen.site):
+        seen = Seen(node, found, book.state, spoke=spoke)
+        if seen.calm:
             finish(node, book, stock)
-            return 0, ""
-        book.commit(last=False)
-    return _look(node, book, job, stock, seen, ask=has_gpus and (spoke or not seen.fresh))
+        else:
+            book.commit()
+    well = seen.look_at_bus(node)
+    if seen.calm and well:
+        return 0, ""
+    return _judge(node, book, job, stock, seen)
 
 
-def _look(
-    node: "Node",
-    book: "Book",
-    job: "JobRun",
-    stock: "Optional[Dict[str, Any]]",
-    seen: "Seen",
-    *,
-    ask: "bool",
+def _judge(
+    node: "Node", book: "Book", job: "JobRun", stock: "Optional[Dict[str, Any]]", seen: "Seen"
 ) -> "Tuple[int, str]":
-    """The slow path: checks, with a probe of the GPUs where what is known of them is old or the driver spoke."""
+    """The slow path. The driver is not waited for where what is known keeps the job off already."""
+    from aami_slurm import frame
+    from aami_slurm.conclude import conclude, decide
     from aami_slurm.looking import Look
 
-    look = Look(node, book, stock, with_gpus=ask)
-    facts = look.facts
+    look = Look(node, book, stock, with_gpus=False)
+    _tell(look.facts, job, seen)
+    ours = set(frame.names(node.phase, with_gpus=seen.ask))
+    stored = frame.of_known(node, [one for one in seen.known if one.check not in ours])
+    judged = look.judge() + stored
+    if seen.ask and decide(node, book.state, judged, look.facts.job_gpus).verdict != BLOCKS:
+        look = Look(node, book, stock, with_gpus=True)
+        _tell(look.facts, job, seen)
+    if look.with_gpus or seen.site:
+        look.start(min(PROBE, node.left(TARGET - RESERVE)))
+        look.wait(node.left(TARGET - RESERVE))
+        judged = look.judge() + stored
+    conclusion = conclude(node, book, judged, look.facts.job_gpus, look.stock)
+    return (BLOCK, conclusion.words) if conclusion.blocks else (0, "")
+
+
+def _tell(facts: "Facts", job: "JobRun", seen: "Seen") -> "None":
     facts.job = job
     # GPUs that could not be told which they are may be any: then the node's fault is what counts, and nothing blocks.
     facts.job_gpus = None if seen.found.unresolved else frozenset(gpu["uuid"] for gpu in seen.found.gpus)
     facts.kernel, facts.pci, facts.hang = seen.kernel, seen.pci, seen.hang
-    look.start(node.left(TARGET - RESERVE))
-    from aami_slurm import frame  # what judges is loaded while the probes run
-    from aami_slurm.conclude import conclude
-
-    look.load()
-    look.wait(node.left(TARGET - RESERVE))
-    judged = look.judge()
-    if not ask:
-        judged += frame.of_known(node, seen.known)
-    conclusion = conclude(node, book, judged, facts.job_gpus, look.stock)
-    return (BLOCK, conclusion.words) if conclusion.blocks else (0, "")

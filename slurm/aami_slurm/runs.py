@@ -33,5 +33,10 @@ def of_epilog(job: "JobRun", runs: "Dict[str, Dict[str, Any]]") -> "Optional[str
     for key, run in mine:
         if job.sluid and run.get("sluid") == job.sluid:
             return key
-    is_open = [(run["start_mono_us"] or 0, key) for key, run in mine if run["end_mono_us"] is None]
+    is_open = [
+        (run["start_mono_us"] or 0, key)
+        for key, run in mine
+        # Never a later run than the epilog knows of: one that is sent twice would end the run after it.
+        if run["end_mono_us"] is None and (run["restart"] < job.restart or key == job.key)
+    ]
     return max(is_open)[1] if is_open else None

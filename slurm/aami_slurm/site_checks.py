@@ -53,13 +53,13 @@ def find(places: "Places") -> "Tuple[List[Tuple[str, str]], List[Tuple[str, str]
     accepted: "List[Tuple[str, str]]" = []
     refused: "List[Tuple[str, str]]" = []
     try:
-        files = sorted(os.listdir(places.site_checks))
+        files = _files(places.site_checks)
     except FileNotFoundError:
         return [], []
     except OSError as error:
         return [], [(places.site_checks, str(error))]
     taken = set()
-    for path in [places.site_checks + "/" + file for file in files if not file.startswith(".")]:
+    for path in [places.site_checks + "/" + file for file in files]:
         name = name_of(path)
         why = "another file has the name %s, too" % name if name in taken else _trouble(path, places.root)
         if why:
@@ -106,7 +106,9 @@ def run(ask: "Dict[str, Any]") -> "Dict[str, Any]":
     path = ask["path"]
     why = _trouble(path, ask.get("root") or "")  # again: the look at the folder was a while ago
     if why:
-        return refusal(path, why).to_dict()
+        found = refusal(path, why)
+        found.check = name_of(path)  # it was to run: the name is its own
+        return found.to_dict()
     status, out, err = _execute(path, _environment(ask))
     found = read(status, out, err)
     found.check = name_of(path)
@@ -133,8 +135,25 @@ def read(status: "int", out: "bytes", err: "bytes" = b"") -> "Finding":
 def refusal(path: "str", why: "str") -> "Finding":
     """The finding about a file that was not run."""
     found = _found(CONFIG, "not run: %s" % plain(why, SUMMARY), "%s: %s" % (path, why))
-    found.check, found.code = name_of(path), "refused"
+    found.check, found.code = _name_of_refused(path), "refused"
     return found
+
+
+def _name_of_refused(path: "str") -> "str":
+    """Its name; with its number behind it where several files share that: what runs by the name must not be told of
+    together with what doesn't. No check's own name has a dot.
+    """
+    folder, file = os.path.split(path)
+    try:
+        alike = [one for one in _files(folder) if name_of(one) == name_of(file)]
+    except OSError:
+        alike = []
+    shared = file in alike and len(alike) > 1
+    return "%s.%d" % (name_of(path), alike.index(file) + 1) if shared else name_of(path)
+
+
+def _files(folder: "str") -> "List[str]":
+    return sorted(file for file in os.listdir(folder) if not file.startswith("."))
 
 
 def finding(name: "str", answer: "Answer") -> "Finding":

@@ -97,7 +97,14 @@ def _read(path: "str") -> "Dict[str, Any]":
 
 def _forget(folder: "str", names: "List[str]") -> "None":
     for name in names:
-        os.unlink(folder + "/" + name)
+        _remove(folder + "/" + name)
+
+
+def _remove(path: "str") -> "None":
+    try:  # noqa: SIM105 - contextlib costs a hook more than these lines
+        os.unlink(path)
+    except OSError:
+        pass  # what is no file of ours stays, and says nothing
 
 
 def _folder(places: "Places") -> "str":

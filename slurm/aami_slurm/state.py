@@ -23,8 +23,11 @@ class Journal:
         told = told or {}
         self.seq: "int" = told.get("seq", 0)
         self.cursor: "Optional[int]" = told.get("cursor")
+        # Evidence that has had its consequence: all up to a number, and beyond it by `finding.subject`.
         self.covered_seq: "int" = told.get("covered_seq", 0)
+        self.covered: "Dict[str, int]" = told.get("covered", {})
         self.totals: "Dict[str, Dict[str, int]]" = told.get("totals", {})  # of Xids: gpu_uuid, then code
+        self.generation: "Optional[str]" = told.get("generation")  # of settings and code that judged last
         self.lost: "int" = told.get("lost", 0)  # kernel records that were overwritten before we read them
         self.trouble: "Optional[str]" = told.get("trouble")  # why the kernel log can't be read
         self.recent: "List[Line]" = told.get("recent", [])
@@ -41,6 +44,13 @@ class Journal:
         covers = event.get("covers")
         if isinstance(covers, int):
             self.covered_seq = max(self.covered_seq, covers)
+            self.covered = {name: seq for name, seq in self.covered.items() if seq > self.covered_seq}
+        elif isinstance(covers, dict):
+            for name, seq in covers.items():
+                if isinstance(seq, int):
+                    self.covered[name] = max(self.covered.get(name, 0), seq)
+        if event["kind"] == "generation":
+            self.generation = event.get("generation")
         if event.get("what") == "kernel-log":
             self.trouble = event["words"] if event["kind"] == "error" else None
         if isinstance(event.get("kernel_seq"), int):
@@ -168,9 +178,10 @@ class State:
         self.checks: "Dict[str, Line]" = notes.get("checks", {})
         self.read_us: "Optional[int]" = notes.get("read_us")
         self.skew_us: "int" = notes.get("skew_us", 0)
+        self.driver_us: "int" = notes.get("driver_us", 0)  # when the driver said something last, or may have
 
     def notes(self) -> "Line":
-        names = ("hooks", "checks", "read_us", "skew_us")
+        names = ("hooks", "checks", "read_us", "skew_us", "driver_us")
         return {name: getattr(self, name) for name in names}
 
     def forget(self, now_us: "int") -> "None":
@@ -188,6 +199,10 @@ class State:
     @property
     def covered_seq(self) -> "int":
         return self.journal.covered_seq
+
+    @property
+    def covered(self) -> "Dict[str, int]":
+        return self.journal.covered
 
     @property
     def totals(self) -> "Dict[str, Dict[str, int]]":

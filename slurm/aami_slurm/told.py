@@ -17,7 +17,7 @@ MOST_TROUBLE = 16
 
 
 class Told:
-    """Read once, changed in memory, saved if it changed. Whoever uses it holds the book's lock."""
+    """Read once, changed in memory, saved if it changed: from the first to the last under the book's lock."""
 
     def __init__(self, places: "Places") -> "None":
         self._path = places.run + "/told.json"
@@ -55,16 +55,34 @@ class Told:
         self._known.pop("drain", None)
         self._changed = True
 
+    def undecided(self) -> "None":
+        """Nothing is decided any more: the next decision is a new one, whatever it says."""
+        if self._known.pop("decision", None) is not None:
+            self._known.pop("drain", None)
+            self._changed = True
+
+    def drain_begins(self, decision: "Decision") -> "Optional[str]":
+        """How the drain of this decision ended last. From now on that is not known: who is killed on the way must not
+        be taken for one who saw it through.
+        """
+        last = self.last_drain(decision)
+        if self._known.pop("drain", None) is not None:
+            self._known["before"] = [*_what(decision), last]
+            self._changed = True
+        return last
+
     def same_drain(self, decision: "Decision", result: "Dict[str, Any]") -> "bool":
-        return bool(self._known.get("drain") == [*_what(decision), result["outcome"], result.get("rail")])
+        known = self._known.get("drain") or self._known.get("before") or []
+        return bool(known[: len(_what(decision)) + 1] == [*_what(decision), result["outcome"]])
 
     def last_drain(self, decision: "Decision") -> "Optional[str]":
         """How the drain of this same decision ended last, if there was one."""
         known = self._known.get("drain") or []
-        return str(known[-2]) if known[:-2] == _what(decision) else None
+        return str(known[-1]) if known[:-1] == _what(decision) else None
 
     def drained(self, decision: "Decision", result: "Dict[str, Any]") -> "None":
-        self._known["drain"] = [*_what(decision), result["outcome"], result.get("rail")]
+        self._known.pop("before", None)
+        self._known["drain"] = [*_what(decision), result["outcome"]]
         self._changed = True
 
     def trouble(self, words: "str") -> "bool":
@@ -81,7 +99,7 @@ class Told:
         if self._changed:
             from aami_slurm.files import write_atomic
 
-            write_atomic(self._path, fast_json.dumps(self._known).encode("ascii"), fsync=False)
+            write_atomic(self._path, fast_json.dumps(self._known).encode("ascii"), fsync=False, alone=True)
             self._changed = False
 
 
@@ -110,5 +128,5 @@ def _told(finding: "Finding") -> "List[Any]":
 
 
 def _what(decision: "Decision") -> "List[Any]":
-    newest = max((finding.evidence.get("seq") or 0 for finding in decision.findings), default=0)
+    newest = max((finding.evidence.get("seq") or 0 for finding in decision.fails), default=0)
     return [decision.verdict, decision.would, decision.code, decision.gpu, newest]

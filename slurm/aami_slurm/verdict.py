@@ -5,7 +5,7 @@ ago, or one from before this boot is set aside as stale. Only the prolog blocks,
 this job's own GPUs. What the policy holds in shadow or has snoozed drains nothing; `would` says what it would have done.
 """
 
-from aami_slurm.finding import FAIL, PASS
+from aami_slurm.finding import FAIL, PASS, subject
 from aami_slurm.text import plain
 
 TYPE_CHECKING = False
@@ -29,10 +29,24 @@ _WORDS = 160
 class Decision:
     """`finding` is the root: the one that the verdict rests on, None if nothing was found. `mode` is that of its rule;
     `rule` says which rule that is. `findings` are all but the passes, the root first; `stale` those of them that were
-    set aside. `code`, `gpu` and `words` stand in the reason of a drain.
+    set aside, `fails` those that would drain if all were enforced, `held` those of the fails that the policy held back.
+    `code`, `gpu` and `words` stand in the reason of a drain.
     """
 
-    __slots__ = ("code", "finding", "findings", "gpu", "mode", "rule", "stale", "verdict", "words", "would")
+    __slots__ = (
+        "code",
+        "fails",
+        "finding",
+        "findings",
+        "gpu",
+        "held",
+        "mode",
+        "rule",
+        "stale",
+        "verdict",
+        "words",
+        "would",
+    )
 
     def __init__(self, weighed: "List[_Weighed]", mode: "str") -> "None":
         root = weighed[0] if weighed else None
@@ -40,12 +54,16 @@ class Decision:
         self.would = max((one.would for one in weighed), key=VERDICTS.index, default=ALLOW)
         self.findings = [one.finding for one in weighed]
         self.stale = [one.finding for one in weighed if one.stale]
+        fails = [one for one in weighed if one.would in (DRAIN, BLOCK)]
+        self.fails = [one.finding for one in fails]
+        self.held = [one.finding for one in fails if one.verdict not in (DRAIN, BLOCK)]
         self.finding: "Optional[Finding]" = root.finding if root else None
         self.mode = root.mode if root else mode
         self.rule = root.told if root else ""
         self.code = (root.finding.code or root.finding.check) if root else ""
         self.gpu = root.finding.gpu if root else None
-        self.words = _words(root.finding, len(weighed) - 1) if root else ""
+        others = sum(one.finding.outcome == FAIL for one in weighed[1:])  # what could not be told is no fault
+        self.words = _words(root.finding, others) if root else ""
 
     def to_dict(self) -> "Dict[str, Any]":
         """For the journal: the root whole, of the others what tells them apart."""
@@ -72,17 +90,20 @@ def decide(
     job_gpus: "Optional[FrozenSet[str]]",
     covered_seq: "int",
     now_mono_us: "int",
+    covered: "Optional[Mapping[str, int]]" = None,
 ) -> "Decision":
     """The one verdict over all findings. `rules` are by check; a check without one may cause nothing.
 
     `job_gpus` are the UUIDs of this job's GPUs; None means that there is no job or that they are not known, and then
-    no GPU's fault blocks. `covered_seq` is the newest line of the journal that has had its consequence.
+    no GPU's fault blocks. What has had its consequence: lines of the journal up to `covered_seq`, and by `subject()` those
+    up to the number in `covered`.
     """
     weighed = []
     for finding in findings:
         rule = rules.get(finding.check)
         if finding.outcome != PASS and not (rule and rule.mode == OFF):
-            fresh = _is_fresh(finding, rule, covered_seq, now_mono_us)
+            past = max(covered_seq, (covered or {}).get(subject(finding.gpu_uuid, finding.code), 0))
+            fresh = _is_fresh(finding, rule, past, now_mono_us)
             strongest = _strongest(finding, phase, job_gpus) if fresh else RECORD
             weighed.append(_Weighed(finding, rule, strongest, fresh=fresh))
     weighed.sort(key=_order)
@@ -158,7 +179,7 @@ def _place(words: "Tuple[str, ...]", word: "str") -> "int":
 
 def _words(finding: "Finding", others: "int") -> "str":
     told = plain(finding.summary, _WORDS)
-    return "%s, and %d more" % (told, others) if others else told
+    return "%s, and %d more" % (told.rstrip("."), others) if others else told
 
 
 def _brief(finding: "Finding") -> "Dict[str, Any]":

@@ -1,7 +1,8 @@
 """The checks: one file each, named like the check. A check looks at facts and says what it found; the frame does the rest.
 
-A module has NAME, NEEDS (the facts it looks at), PHASES, DEFAULTS (budget, effect, limits) and
-`check(facts, limits)`, which returns findings: none means pass. Its page in docs/checks tells people the same.
+A module has NAME, NEEDS (the facts it looks at), PHASES, DEFAULTS (budget, effect, limits, and maybe `looks`: how many
+looks of health in a row must agree before a `fail` is one; 1 if it doesn't say) and `check(facts, limits)`, which
+returns findings: none means pass. Its page in docs/checks tells people the same.
 """
 
 TYPE_CHECKING = False

@@ -19,6 +19,11 @@ def known(facts: "Facts") -> "List[Dict[str, Any]]":
     return [row for row in stock if isinstance(row, dict) and isinstance(row.get("uuid"), str)]
 
 
+def of_this_boot(facts: "Facts") -> "List[Dict[str, Any]]":
+    """Those of them that were here since the node booted: only these have a place among Slurm's GPUs."""
+    return [row for row in known(facts) if row.get("slurm_index") is not None]
+
+
 def live(facts: "Facts") -> "List[Any]":
     """The GPUs of the reading. One that can't be opened may be without its name: its place tells it."""
     found = rows(facts.gpus, "gpus")
@@ -58,9 +63,17 @@ def index_of(facts: "Facts", row: "Dict[str, Any]") -> "Optional[int]":
     return None
 
 
-def taken_out(facts: "Facts", gpu: "Dict[str, Any]", count: "int") -> "bool":
-    """Whether somebody took a GPU out: it was gone before, and those that are there are all that Slurm counts on."""
-    return gpu.get("present") is False and facts.expected_gpus is not None and count >= facts.expected_gpus
+def taken_out(facts: "Facts", gpu: "Dict[str, Any]") -> "bool":
+    """Whether somebody took a GPU out: it was gone before, and the others of the node are all that Slurm counts on."""
+    return gpu.get("present") is False and _enough(facts)
+
+
+def _enough(facts: "Facts") -> "bool":
+    """By the inventory, for a job's look sees the job's GPUs alone. Slurm counts MIG devices where cards are cut."""
+    here = [row for row in known(facts) if row.get("present") is not False]
+    cut = [row["mig"] for row in here if isinstance(row.get("mig"), list)]
+    devices = len(here) - len(cut) + sum(map(len, cut))
+    return facts.expected_gpus is not None and max(len(here), devices) >= facts.expected_gpus
 
 
 def about(facts: "Facts", row: "Dict[str, Any]") -> "Dict[str, Any]":

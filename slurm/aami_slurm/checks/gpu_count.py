@@ -58,7 +58,7 @@ def _missing(facts: "Facts", answered: "List[Dict[str, Any]]") -> "List[Finding]
         if row.get("uuid") not in here and concerns(facts, row):
             told = (row.get("uuid"), row.get("bus_id"), row.get("serial"), len(answered))
             raw = "%s at %s, serial %s, is not among the %d that answered" % told
-            outcome = WARN if taken_out(facts, row, len(answered)) else FAIL
+            outcome = WARN if taken_out(facts, row) else FAIL
             words = "the driver no longer lists this GPU"
             found.append(
                 on_node(facts, outcome, words, code=LOST, raw=raw, action="reboot-node", **about(facts, row))

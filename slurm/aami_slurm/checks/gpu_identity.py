@@ -1,6 +1,6 @@
 """gpu-identity: the cards are the ones that the inventory of this boot knows, in their places, and all of one kind."""
 
-from aami_slurm.checks._gpus import each_gpu, known, on_gpu, on_node, source_of
+from aami_slurm.checks._gpus import each_gpu, of_this_boot, on_gpu, on_node, source_of
 from aami_slurm.checks._reading import Garbled, rows, word
 from aami_slurm.finding import FAIL, WARN
 from aami_slurm.text import plain
@@ -25,7 +25,7 @@ ALIKE = ("model", "vbios")  # what the cards of one node share
 def check(facts: "Facts", _limits: "Dict[str, Any]") -> "List[Finding]":
     def judge(row: "Dict[str, Any]") -> "List[Finding]":
         uuid, bus_id = word(row, "uuid"), word(row, "bus_id")
-        stock = known(facts)
+        stock = of_this_boot(facts)
         before = _with(stock, "uuid", uuid)
         if before is None:
             other = _with(stock, "bus_id", bus_id)

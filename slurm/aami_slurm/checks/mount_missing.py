@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 NAME = "mount-missing"
 NEEDS = ("mounts",)
 PHASES = ("health",)
-DEFAULTS = {"budget_s": 5.0, "effect": "drain-after-job", "limits": {}}
+# looks: a server may come up later than this node.
+DEFAULTS = {"budget_s": 5.0, "effect": "drain-after-job", "limits": {}, "looks": 2}
 
 
 def check(facts: "Facts", _limits: "Dict[str, Any]") -> "List[Finding]":

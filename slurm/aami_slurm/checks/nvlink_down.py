@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 NAME = "nvlink-down"
 NEEDS = ("gpus",)
 PHASES = ("prolog", "epilog", "health")
-# expected_links 0: as many as the best GPU of the same model on this node has.
-DEFAULTS = {"budget_s": 30.0, "effect": "drain-after-job", "limits": {"expected_links": 0}}
+# expected_links 0: as many as the best GPU of the same model on this node has. looks: after a boot links still train.
+DEFAULTS = {"budget_s": 30.0, "effect": "drain-after-job", "limits": {"expected_links": 0}, "looks": 2}
 
 CODE = "nvlink"
 

@@ -1,6 +1,6 @@
 """pcie-gone: a GPU that is off the PCI bus, as its config space in sysfs tells. No driver is asked."""
 
-from aami_slurm.checks._gpus import about, concerns, known, taken_out
+from aami_slurm.checks._gpus import about, concerns, known, of_this_boot, taken_out
 from aami_slurm.checks._reading import each, flag, named, say, word
 from aami_slurm.finding import ERROR, FAIL, WARN
 from aami_slurm.text import plain
@@ -26,7 +26,7 @@ def check(facts: "Facts", _limits: "Dict[str, Any]") -> "List[Finding]":
             return []  # another job's, or a place where nothing known has ever been
         told = {"source": "sysfs", **about(facts, gpu)}
         if present is False:
-            outcome = WARN if taken_out(facts, gpu, _there(facts)) else FAIL
+            outcome = WARN if taken_out(facts, gpu) else FAIL
             return [_gone(facts, outcome, "no device there", "%s is not in sysfs" % bus_id, told)]
         if error is not None or not config:
             words = "its PCI config can't be read: %s" % plain(error or "nothing in it", 80)
@@ -45,10 +45,6 @@ def _gone(facts: "Facts", outcome: "str", why: "str", raw: "str", told: "Dict[st
     return say(facts, outcome, words, raw=raw, code="pci-gone", action="reboot-node", **told)
 
 
-def _there(facts: "Facts") -> "int":
-    """How many devices were looked at and found."""
-    return sum(1 for row in facts.pci.values() if isinstance(row, dict) and row.get("present") is True)
-
-
 def _gpu_at(facts: "Facts", bus_id: "str") -> "Dict[str, Any]":
-    return next((row for row in known(facts) if row.get("bus_id") == bus_id), {})
+    """The one that is there since the node booted, before one that was there in an older boot."""
+    return next((row for row in of_this_boot(facts) + known(facts) if row.get("bus_id") == bus_id), {})

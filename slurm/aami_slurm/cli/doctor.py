@@ -135,7 +135,7 @@ def _driver(here: "Node") -> "Iterator[Line]":
     if found is None:
         yield "inventory", NOTE, "no look at the GPUs has succeeded in this boot yet: health makes it"
     else:
-        gone = [gpu for gpu in found["gpus"] if not gpu["present"]]
+        gone = [gpu for gpu in found["gpus"] if not gpu["present"] and gpu["slurm_index"] is not None]
         words = "%d GPUs, generation %d of %s" % (len(found["gpus"]), found["generation"], found["made"])
         yield "inventory", PROBLEM if gone else OK, "%s, %d gone" % (words, len(gone)) if gone else words
     hang = register.hang_fact(here.places, here.clock)

@@ -47,7 +47,7 @@ def _asked(run: "Line", options: "Namespace") -> "bool":
 
 def _run_row(run: "Line") -> "List[Any]":
     gpus = run.get("gpus") or []
-    told = " ".join("%s=%s" % (gpu.get("slurm_index"), gpu.get("uuid")) for gpu in gpus)
+    told = " ".join("%s=%s" % (_index(gpu), gpu.get("uuid")) for gpu in gpus)
     unresolved = run.get("unresolved")
     return [
         "%s.%s" % (run.get("job_id"), run.get("restart")),
@@ -58,6 +58,10 @@ def _run_row(run: "Line") -> "List[Any]":
         (run.get("exit") or {}).get("raw"),
         told or ("unresolved: %s" % unresolved if unresolved else None),
     ]
+
+
+def _index(gpu: "Line") -> "Any":
+    return "?" if gpu.get("slurm_index") is None else gpu["slurm_index"]
 
 
 def events(options: "Namespace") -> "int":
@@ -105,7 +109,8 @@ def inventory(options: "Namespace") -> "int":
         head = ("GPU", "BUS ID", "MODEL", "SERIAL", "PRESENT", "UUID")
         empty = "no look at the GPUs has succeeded in this boot yet"
         table.show(head, _gpu_rows(gpus), empty)
-    return 0 if gpus and all(gpu["present"] for gpu in gpus) else 1
+    # One that was not there in this boot was taken out, or is missed by Slurm's count: gpu-count tells which.
+    return 0 if gpus and all(gpu["present"] or gpu["slurm_index"] is None for gpu in gpus) else 1
 
 
 def _gpu_rows(gpus: "List[Line]") -> "Iterator[List[Any]]":

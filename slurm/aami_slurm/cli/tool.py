@@ -18,6 +18,7 @@ examples:
   aami-node events --kind xid --json   the journal of this node
   aami-node doctor                     is everything in place for the hooks
 """
+UNREADABLE = 74
 INTERRUPTED = 130
 PIPE = 141
 
@@ -33,6 +34,11 @@ def main(arguments: "List[str]") -> "int":
     if not options.command:
         _parser().print_help()
         return 0
+    return _ended(options)
+
+
+def _ended(options: "Namespace") -> "int":
+    """The status of one command, however it ends."""
     try:
         status = _run(options)
         sys.stdout.flush()
@@ -44,6 +50,10 @@ def main(arguments: "List[str]") -> "int":
     except BrokenPipeError:
         _silence()
         return PIPE
+    except OSError as error:
+        may = " (root may read it)" if isinstance(error, PermissionError) else ""
+        sys.stderr.write("aami-node: %s: %s%s\n" % (error.filename, error.strerror, may))
+        return UNREADABLE
     return status
 
 

@@ -1,6 +1,7 @@
 """The PCI config space of GPUs from sysfs: it tells whether a device answers, without its driver. Read in the hook itself."""
 
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -9,13 +10,19 @@ if TYPE_CHECKING:
     from aami_slurm.places import Places
 
 NVIDIA, DISPLAY = "0x10de", "0x03"
+AGAIN = 0.1  # seconds
 HEADER = 64  # bytes: what every device has, and anybody may read
 _IN_BUS_IDS = frozenset("0123456789abcdefABCDEF:.")
 
 
 def read_all(places: "Places", bus_ids: "Iterable[str]") -> "Dict[str, Dict[str, Any]]":
     """{bus id: {"present", "config": hex, "error"}} of devices named dddd:bb:dd, function 0 if none is named."""
-    return {bus_id: _row(places, bus_id) for bus_id in bus_ids}
+    rows = {bus_id: _row(places, bus_id) for bus_id in bus_ids}
+    silent = [bus_id for bus_id, row in rows.items() if not is_there(row)]
+    if silent:
+        time.sleep(AGAIN)  # a device that is being reset is silent for moments
+        rows.update((bus_id, _row(places, bus_id)) for bus_id in silent)
+    return rows
 
 
 def is_there(told: "Dict[str, Any]") -> "bool":

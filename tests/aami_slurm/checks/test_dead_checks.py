@@ -48,9 +48,10 @@ def test_a_recovery_action_of_none_is_not_critical() -> None:
 
 def test_a_fault_of_before_is_not_found_again_at_every_look() -> None:
     line = "NVRM: Xid (PCI:0000:c3:00): 79, GPU has fallen off the bus."
-    old = world({"kernel": [{"line": line, "ago_s": 3601}]})
-    assert found("xid", old) == []
-    assert found("xid", old, {"fresh_s": 86400}) != []
+    assert found("xid", world({"kernel": [{"line": line, "ago_s": 3601}]})) == []
+    recent = world({"kernel": [{"line": line, "ago_s": 700}]})
+    assert found("xid", recent) != []
+    assert found("xid", recent, {"fresh_s": 600}) == []
 
 
 def test_every_gpu_of_a_kernel_log_is_told_not_the_newest_line_of_a_code() -> None:
@@ -77,6 +78,51 @@ def test_a_gpu_that_the_driver_renumbered_keeps_the_number_that_the_inventory_ha
     assert [one["gpu"] for one in found("ecc-uncorrectable", facts)] == [4]
     facts = world({"inventory": {5: {"nvml_index": None, "slurm_index": 5}}, "gpus": {5: None}})
     assert [one["gpu"] for one in found("gpu-count", facts)] == [5]
+
+
+OLD_CARD = {"present": False, "nvml_index": None, "slurm_index": None}  # as known from an older boot
+
+
+@pytest.mark.parametrize(("expected", "outcome"), [(7, "warn"), (8, "fail")], ids=["met", "not-met"])
+@pytest.mark.parametrize("job_gpus", [None, [3]], ids=["health", "of-a-job"])
+def test_a_card_taken_out_before_this_boot_drains_only_where_slurm_counts_on_it(
+    job_gpus: list[int] | None, expected: int, outcome: str
+) -> None:
+    case: dict[str, Any] = {"inventory": {3: OLD_CARD}, "gpus": {3: None}, "pci": {3: {"present": False}}}
+    case["facts"] = {"expected_gpus": expected}
+    facts = world(case if job_gpus is None else {**case, "phase": "prolog", "job_gpus": job_gpus})
+    if job_gpus is not None:  # a job's look is at its GPUs alone
+        facts.gpus, facts.pci = (
+            dict(facts.gpus or {}, gpus=[], whole=False),
+            {BUS_IDS[3]: facts.pci[BUS_IDS[3]]},
+        )
+    for check in ("gpu-count", "pcie-gone"):
+        assert [(one["outcome"], one["gpu_uuid"]) for one in found(check, facts)] == [(outcome, UUIDS[3])]
+
+
+def test_slurm_counts_mig_devices_where_cards_are_cut() -> None:
+    layout = [{"uuid": f"MIG-{part}", "gi": part, "ci": 0} for part in range(7)]
+    cut = {index: {"mig": layout} for index in range(8)}
+    for expected, outcome in ((49, "warn"), (56, "fail")):
+        facts = world(
+            {"inventory": {**cut, 3: OLD_CARD}, "gpus": {**cut, 3: None}, "pci": {3: {"present": False}}}
+        )
+        facts.expected_gpus = expected
+        assert [one["outcome"] for one in found("gpu-count", facts)] == [outcome]
+        assert [one["outcome"] for one in found("pcie-gone", facts)] == [outcome]
+
+
+def test_a_card_in_the_place_of_one_of_an_older_boot_is_judged_as_itself() -> None:
+    old = {**OLD_CARD, "bus_id": BUS_IDS[5]}
+    facts = world({"inventory": {3: old}, "gpus": {3: None}, "facts": {"expected_gpus": 7}})
+    assert found("gpu-identity", facts) == []
+    facts.pci = {BUS_IDS[5]: {"present": False, "config": None, "error": None}}
+    assert [(one["outcome"], one["gpu_uuid"]) for one in found("pcie-gone", facts)] == [("fail", UUIDS[5])]
+
+
+def test_a_card_that_moved_over_a_reboot_and_answers_late_is_no_other_card() -> None:
+    facts = world({"inventory": {3: {**OLD_CARD, "bus_id": "0000:ee:00"}}})
+    assert found("gpu-identity", facts) == []
 
 
 def test_all_links_of_all_gpus_are_looked_at() -> None:

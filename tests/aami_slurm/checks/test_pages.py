@@ -50,6 +50,8 @@ def test_a_page_begins_with_what_the_check_is(name: str) -> None:
     assert told["runs in"] == [", ".join(module.PHASES)]
     assert told["budget"] == [f"{module.DEFAULTS['budget_s']:g} s"]
     assert told["effect"][0].startswith(f"`{module.DEFAULTS['effect']}`: "), "and why"
+    looks = module.DEFAULTS.get("looks")
+    assert [cell.partition(":")[0] for cell in told.get("looks", [])] == ([str(looks)] if looks else [])
     assert "`shadow`" in told["mode"][0]
     assert all(told[key][0] for key in ("reads", "finds", "code in a drain reason"))
 
@@ -120,6 +122,11 @@ def test_the_page_of_the_sites_own_checks_tells_their_contract() -> None:
     assert set(re.findall(r"`(AAMI_[A-Z_]+)`", text)) == {
         name for name in site_checks._environment({}) if name.startswith("AAMI_")
     }
+
+
+def test_what_may_come_late_at_boot_needs_a_second_look() -> None:
+    looks = {name: told["looks"] for name, told in DEFAULTS.items() if "looks" in told}
+    assert looks == {"nvlink-down": 2, "mount-missing": 2}
 
 
 def test_the_tables_of_reports_and_recovery_actions_are_those_of_the_code() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aami_slurm import site_checks
+from aami_slurm import policy, site_checks
 from aami_slurm.clock import Clock
 from aami_slurm.finding import Finding
 from aami_slurm.places import Places
@@ -82,6 +82,22 @@ def test_of_two_files_with_one_name_the_first_runs(site: Site) -> None:
     accepted, refused = site_checks.find(site.places)
     assert accepted == [("site-fan", str(first))]
     assert refused == [(str(second), "another file has the name site-fan, too")]
+
+
+@as_root
+def test_a_refused_file_does_not_speak_under_the_name_of_one_that_runs(site: Site) -> None:
+    modes = {"fan!.sh": 0o755, "fan.py": 0o644, "fan.sh": 0o755, "fan?.sh": 0o755, "lone.sh": 0o644}
+    for file, mode in modes.items():
+        site.add(file, "#!/bin/sh\n", mode)
+    accepted, refused = site_checks.find(site.places)
+    names = [site_checks.refusal(path, why).check for path, why in refused]
+    assert [name for name, _ in accepted] == ["site-fan"]
+    assert names == ["site-fan.2", "site-fan.3", "site-fan.4", "site-lone"]
+    assert names == [site_checks.refusal(path, why).check for path, why in refused], "at every look"
+    rule = {"check": "site-fan.2", "mode": "off"}
+    assert policy.problems({"schema": policy.SCHEMA, "rules": [rule]}) == [], "a name that a rule can have"
+    path = site.add("fan!.sh", "#!/bin/sh\n", 0o777)
+    assert site_checks.run(site.ask(path))["check"] == "site-fan", "swapped since it was found"
 
 
 @as_root

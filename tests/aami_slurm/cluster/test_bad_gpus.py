@@ -237,11 +237,11 @@ def test_maintenance_stops_drains_and_only_as_long_as_it_lasts(hooked: Hooked) -
 
 
 def test_a_prolog_without_time_for_a_drain_writes_none_and_says_so(hooked: Hooked) -> None:
-    """The driver does not answer and Slurm is slow: the job runs, it is recorded, and health makes up for it."""
+    """Slurm is slow: the job runs, it is recorded, and health makes up for it."""
     slow = {}
     for program in ("sinfo", "scontrol"):
         path = hooked.base / program
-        path.write_text(f'#!/bin/sh\nsleep 0.35\nexec /usr/bin/{program} "$@"\n')
+        path.write_text(f'#!/bin/sh\nsleep 0.9\nexec /usr/bin/{program} "$@"\n')
         path.chmod(0o755)
         slow[program] = str(path)
     hooked.settings(NODE, slurm={**slow, "conf": str(hooked.slurm.conf)})

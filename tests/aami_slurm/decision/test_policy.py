@@ -104,6 +104,8 @@ BROKEN: list[tuple[Any, str]] = [
     ({"check": "xid", "limits": {"margin": "3"}}, "limits: margin is '3', of another type than 3"),
     ({"check": "xid", "limits": {"codes": 5}}, "limits: codes is 5, of another type than {}"),
     ({"check": "xid", "limits": {"fresh_s": "1h"}}, "limits: fresh_s is '1h'"),
+    ({"check": "xid", "limits": {"fresh_s": 7200}}, "limits: fresh_s is 7200, not seconds, up to 3600"),
+    ({"check": "*", "limits": {"fresh_s": 3600.5}}, "limits: fresh_s is 3600.5, not seconds, up to 3600"),
     ({"check": "xid", "snooze_until": "tomorrow"}, "snooze_until is 'tomorrow'"),
     ({"check": "xid", "snooze_until": "2026-02-30"}, "snooze_until is '2026-02-30'"),
     ({"check": "xid", "snooze_until": "2026-11-20T25:00:00Z"}, "snooze_until is"),

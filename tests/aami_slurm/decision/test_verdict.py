@@ -182,6 +182,17 @@ def test_findings_that_differ_in_nothing_else_are_told_apart_by_their_words() ->
     assert judge(first, second).words == judge(second, first).words == "ECC page retirement, and 1 more"
 
 
+def test_what_could_not_be_told_is_no_further_fault() -> None:
+    blind = Finding("error", "no answer", check="xid", severity="warning", code="unknown")
+    assert judge(fail(), blind).words == "GPU has fallen off the bus"
+
+
+def test_a_sentence_goes_on_without_its_full_stop() -> None:
+    told = fail()
+    told.summary = "Lost."
+    assert judge(told, fail(OTHER)).words == "Lost, and 1 more"
+
+
 def test_a_decision_without_a_code_names_its_check() -> None:
     assert judge(fail(code="")).code == "xid"
 

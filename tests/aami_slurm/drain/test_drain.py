@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import time
 from pathlib import Path
@@ -11,10 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aami_slurm import drain, reason, slurm_nodes
+from aami_slurm import drain, slurm_nodes
 from aami_slurm.slurm_nodes import Shown
-from tests.aami_slurm.drain.scripted import NARROW, NODE, OURS, Look, ScriptedSlurm, call, record
+from tests.aami_slurm.drain.scripted import (
+    NARROW,
+    NODE,
+    OURS,
+    Look,
+    ScriptedSlurm,
+    answer,
+    call,
+    record,
+    start,
+)
 from tests.lab.require import unavailable
+from tests.lab.waiting import until
 
 IDLE = record(NODE)
 BY_US = record(NODE, "idle+drain", OURS)
@@ -39,11 +51,9 @@ def _outcome(found: dict[str, Any]) -> tuple[Any, ...]:
 # -- what may be written at all
 
 
-def _standing(state: str, text: str = "", mine: str = OURS) -> str | None:
-    told = reason.parse(mine)
-    assert told
+def _standing(state: str, text: str = "") -> str | None:
     shown = Shown(frozenset(state.split()), text, 0.0 if text else None, gpu=True)
-    outcome, words = drain.standing(shown, told)
+    outcome, words = drain.standing(shown)
     assert bool(words) == (outcome is not None)
     return outcome
 
@@ -62,8 +72,10 @@ def _standing(state: str, text: str = "", mine: str = OURS) -> str | None:
         ("IDLE DRAIN", OURS, "already-ours"),
         ("ALLOCATED DRAIN", OURS.replace("#abcd2345", "#zzzzzzzz"), "already-ours"),
         ("IDLE DRAIN", OURS + " : reboot issued", "already-ours"),
-        ("IDLE DRAIN", OURS.replace("gpu3", "gpu4"), "already-out"),
-        ("IDLE DRAIN", OURS.replace("xid79", "xid95"), "already-out"),
+        ("IDLE DRAIN", OURS.replace("gpu3", "gpu4"), "already-ours"),  # one drain serves every cause
+        ("MIXED DRAIN", OURS.replace("xid79", "xid95"), "already-ours"),
+        ("DOWN DRAIN", OURS.replace("gpu3", "gpu4"), "already-out"),
+        ("IDLE DRAIN MAINTENANCE", OURS.replace("gpu3", "gpu4"), "hands-off"),
         ("IDLE DRAIN", OURS.replace(":a:", ":p:"), "already-out"),
         ("IDLE DRAIN", "Prolog error", "already-out"),
         ("IDLE DRAIN", "", "already-out"),
@@ -101,9 +113,7 @@ def test_what_a_state_allows(state: str, text: str, outcome: str | None) -> None
 def test_nothing_is_written_over_an_unknown_state_or_somebody_elses_reason(
     state: set[str], text: str
 ) -> None:
-    mine = reason.parse(OURS)
-    assert mine
-    outcome, _ = drain.standing(Shown(frozenset(state), text, 0.0, gpu=True), mine)
+    outcome, _ = drain.standing(Shown(frozenset(state), text, 0.0, gpu=True))
     if outcome is None:
         assert state <= {"IDLE", "MIXED", "ALLOCATED"} | slurm_nodes.HARMLESS
         assert text in {"", OURS}
@@ -158,10 +168,10 @@ def test_a_reason_that_the_rails_could_not_count_is_not_written(tmp_path: Path, 
         (record(NODE, "mixed+drain", "admin: do not touch"), "already-out"),
         (record(NODE, "idle+reserved+maintenance"), "hands-off"),
         (record(NODE, "down", "x"), "already-out"),
-        (BY_US.replace("xid79", "xid95"), "already-out"),
+        (BY_US.replace("xid79", "xid95"), "already-ours"),
     ],
 )
-def test_a_node_that_is_somebody_elses_is_not_touched(tmp_path: Path, shown: str, outcome: str) -> None:
+def test_a_node_that_is_out_already_is_not_touched(tmp_path: Path, shown: str, outcome: str) -> None:
     slurm = ScriptedSlurm(tmp_path, [shown + REST])
     assert _outcome(call(slurm.ask())) == (outcome, False)
     assert slurm.updates == []
@@ -322,6 +332,56 @@ def test_a_drain_that_may_not_have_settled_is_put_to_the_rails_again(tmp_path: P
     slurm = ScriptedSlurm(tmp_path / "goes", [BY_US + REST + EARLIER] * 2 + [IDLE + REST + EARLIER])
     assert _outcome(call(slurm.ask(rails=NARROW))) == ("surplus", True)
     assert slurm.updates == [UNDRAIN]
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_our_own_drain_of_another_cause_serves_this_one_and_is_no_surplus(
+    tmp_path: Path, *, settled: bool
+) -> None:
+    """Whoever wrote it has put it to the rails, or will. Another reason is never written over it."""
+    slurm = ScriptedSlurm(tmp_path, [BY_US.replace("gpu3", "gpu5") + REST + EARLIER])
+    found = call(slurm.ask(rails=NARROW, settled=settled))
+    assert _outcome(found) == ("already-ours", False)
+    assert "gpu5" in found["words"]
+    assert (slurm.looks, slurm.updates) == (1, [])
+
+
+# -- one drain of a node at a time
+
+
+@slow
+def test_two_drains_of_one_node_go_one_after_the_other(tmp_path: Path) -> None:
+    """At the same moment, both would see an idle node, and the second reason would stand where the first was read."""
+    slurm = ScriptedSlurm(tmp_path, [IDLE + REST, BY_US + REST])
+    path = str(tmp_path / "run" / "drain.lock")  # whose folder is made
+    first = start(slurm.ask(lock=path, budget_s=10.0))
+    until(lambda: slurm.looks > 0, "the first to look", timeout=10, evidence=lambda: "")
+    second = call(slurm.ask(lock=path, reason=OURS.replace("gpu3", "gpu5"), budget_s=10.0))
+    assert _outcome(answer(first)) == ("drained", True)
+    assert _outcome(second) == ("already-ours", False)
+    assert second["seconds"]["turn"] > 0.5
+    assert (slurm.looks, slurm.updates) == (3, [DRAIN])
+
+
+def test_a_turn_that_never_comes_is_unknown_in_time_and_nothing_is_asked(tmp_path: Path) -> None:
+    slurm = ScriptedSlurm(tmp_path, [IDLE])
+    path = tmp_path / "drain.lock"
+    with path.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        began = time.monotonic()
+        found = call(slurm.ask(lock=str(path), budget_s=0.3))
+    assert _outcome(found) == ("unknown", False)
+    assert "another hook" in found["words"]
+    assert 0.3 <= time.monotonic() - began < 2
+    assert (slurm.looks, slurm.updates) == (0, [])
+
+
+def test_a_lock_that_can_not_be_made_is_said(tmp_path: Path) -> None:
+    slurm = ScriptedSlurm(tmp_path, [IDLE])
+    found = call(slurm.ask(lock=str(tmp_path / "sinfo" / "drain.lock")))
+    assert _outcome(found) == ("unknown", False)
+    assert "drain.lock" in found["words"]
+    assert (slurm.looks, slurm.updates) == (0, [])
 
 
 # -- the oldest interpreter

@@ -107,8 +107,20 @@ def test_drained_with_a_job_on_it_and_only_once(cluster: SlurmCluster) -> None:
     again = call(ask_of(cluster))
     assert (again["outcome"], again["written"]) == ("already-ours", False)
     other = call(ask_of(cluster, reason=OURS.replace("xid79", "xid95")))
-    assert (other["outcome"], other["written"]) == ("already-out", False)
+    assert (other["outcome"], other["written"]) == ("already-ours", False)  # one drain serves every cause
     assert scene.ask(cluster)[NODE] == shown
+
+
+def test_two_prologs_of_one_node_drain_it_once_and_both_know(cluster: SlurmCluster, tmp_path: Path) -> None:
+    """Two GPUs lost at once, a job for each: neither reason is overwritten, and neither hook stays in doubt."""
+    path = str(tmp_path / "drain.lock")
+    reasons = [OURS.replace("gpu3", f"gpu{gpu}") for gpu in (0, 1)]
+    both = [start(ask_of(cluster, reason=text, lock=path, budget_s=6.0)) for text in reasons]
+    found = {one["outcome"]: one for one in map(answer, both)}
+    assert set(found) == {"drained", "already-ours"}, found
+    assert [found[outcome]["written"] for outcome in ("drained", "already-ours")] == [True, False]
+    assert scene.ask(cluster)[NODE].reason == found["drained"]["reason"]
+    assert found["already-ours"]["seconds"]["total"] < 3
 
 
 def test_an_administrators_drain_survives_everything(cluster: SlurmCluster) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,25 @@ def test_inventory_names_the_gpu_that_is_gone(node: Cards) -> None:
     assert done.returncode == 1
     [line] = [line for line in done.stdout.splitlines() if "last seen" in line]
     assert node.uuid(5) in line
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("words", [("events",), ("ledger",), ("doctor",), ("check",), ("serve",)])
+def test_who_may_not_read_the_records_is_told_so_in_one_line(node: Cards, words: tuple[str, ...]) -> None:
+    journal = node.node.root / "var/lib/aami-hpc/journal"
+    for folder in (journal, *journal.parents):
+        if folder.is_relative_to(node.node.root.parents[1]):
+            folder.chmod(0o755)
+    journal.chmod(0o700)
+    (journal.parent / "ledger").chmod(0o700)
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", node.node.root / "usr/bin/aami-node", *words],
+        env={"AAMI_ROOT": str(node.node.root), "SSH_ORIGINAL_COMMAND": "status"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (74, "")
+    assert done.stderr.endswith(": Permission denied (root may read it)\n")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_doctor_finds_what_is_missing(node: Cards) -> None:

@@ -165,6 +165,24 @@ def test_a_gpu_that_is_gone_is_still_the_jobs() -> None:
     assert [(gpu["uuid"], gpu["nvml_index"]) for gpu in found.gpus] == [(UUIDS[3], None)]
 
 
+def test_a_card_of_an_older_boot_has_no_index_and_is_found_by_its_name() -> None:
+    stock = _stock()
+    for gpu in stock["gpus"][2:]:
+        gpu["slurm_index"] -= 1
+    stock["gpus"][2].update(present=False, nvml_index=None, slurm_index=None)
+    assert _numbers(resolve(_job("0-6", None), stock)) == [0, 1, 3, 4, 5, 6, 7]
+    assert resolve(_job("7", None), stock).unresolved == ["7"]
+    found = resolve(_job(None, UUIDS[2]), stock)
+    assert [(gpu["uuid"], gpu["slurm_index"]) for gpu in found.gpus] == [(UUIDS[2], None)]
+
+
+def test_the_devices_of_a_card_without_an_index_are_told_apart() -> None:
+    stock = _stock(cut=2)
+    stock["gpus"][2].update(present=False, slurm_index=None)
+    found = resolve(_job(None, UUIDS[2]), stock)
+    assert [gpu["mig"]["uuid"] for gpu in found.gpus] == MIGS
+
+
 _TOKENS = st.one_of(
     st.text(max_size=30),
     st.integers().map(str),

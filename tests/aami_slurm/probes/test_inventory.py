@@ -185,11 +185,52 @@ def test_a_gpu_lost_over_a_reboot_is_known_from_the_boot_before(node: Node) -> N
     made, changes = node.update(_reading(_gpu(0), _gpu(1), _gpu(3, nvml_index=2)))
     assert changes == ["first look at the GPUs in this boot", "GPU-00000002 at 0000:12:00 is gone, serial S2"]
     assert made["generation"] == 1
-    assert made["gpus"][2] == {**first["gpus"][2], "present": False, "nvml_index": None}
+    gone = {"present": False, "nvml_index": None, "slurm_index": None}
+    assert made["gpus"][2] == {**first["gpus"][2], **gone}
     node.boot = "third"
     made, changes = node.update(_reading(_gpu(0), _gpu(1), _gpu(3, nvml_index=2)))
     assert changes == ["first look at the GPUs in this boot"], "it was gone already"
     assert _present(made) == [True, True, False, True]
+
+
+def _indices(made: dict[str, Any]) -> dict[str, int | None]:
+    return {gpu["serial"]: gpu["slurm_index"] for gpu in made["gpus"]}
+
+
+def test_a_card_taken_out_over_a_reboot_has_no_index_and_the_others_move_up(node: Node) -> None:
+    node.update(_four())
+    left = _reading(_gpu(0), _gpu(2, nvml_index=1), _gpu(3, nvml_index=2))
+    for node.boot in (NEXT, "third"):
+        for _ in range(2):
+            assert _indices(node.update(left)[0]) == {"S0": 0, "S1": None, "S2": 1, "S3": 2}
+    lost = _reading(_gpu(0), _gpu(3, nvml_index=1))
+    assert _indices(node.update(lost)[0]) == {"S0": 0, "S1": None, "S2": 1, "S3": 2}, "lost in this boot"
+    back = _reading(*(_gpu(number) for number in range(4)))
+    node.boot = "fourth"
+    assert _indices(node.update(back)[0]) == {"S0": 0, "S1": 1, "S2": 2, "S3": 3}
+
+
+def test_a_replacement_in_another_slot_shifts_no_index(node: Node) -> None:
+    node.update(_reading(_gpu(0), _gpu(1), _gpu(2)))
+    node.boot = NEXT
+    made, _ = node.update(_reading(_gpu(0), _gpu(2, nvml_index=1), _gpu(9, nvml_index=2)))
+    assert _indices(made) == {"S0": 0, "S1": None, "S2": 1, "S9": 2}
+
+
+def test_a_card_that_the_driver_lists_and_can_not_open_since_boot_has_its_place(node: Node) -> None:
+    node.update(_four())
+    node.boot = NEXT
+    lost = row(nvml_index=1, bus_id="0000:11:00", trouble="gpu-is-lost")
+    made, _ = node.update(_reading(_gpu(0), lost, _gpu(2), _gpu(3)))
+    assert _indices(made) == {"S0": 0, "S1": 1, "S2": 2, "S3": 3}
+
+
+def test_the_gpus_of_another_node_are_not_ours(node: Node) -> None:
+    inventory.update(node.places, node.clock, "gpu-002", BOOT, _reading(_gpu(0), _gpu(8), _gpu(9)), "bus")
+    node.boot = NEXT
+    made, changes = node.update(_reading(_gpu(0), _gpu(1)))
+    assert changes == ["first look at the GPUs in this boot"]
+    assert _indices(made) == {"S0": 0, "S1": 1}
 
 
 def test_other_hardware_under_the_same_name_is_a_new_machine(node: Node) -> None:
@@ -349,6 +390,7 @@ def test_no_gpu_is_forgotten_or_told_twice_whatever_comes_and_goes(
     (root / "var/lib").mkdir(parents=True)
     node = Node(Places(str(root)), clock)
     known: set[str] = set()
+    seen: set[str] = set()  # in this boot
     for well, lost, boots in looks:
         node.boot += "x" if boots else ""
         rows = [_gpu(number) for number in well] + [
@@ -365,4 +407,7 @@ def test_no_gpu_is_forgotten_or_told_twice_whatever_comes_and_goes(
         assert {gpu["uuid"] for gpu in made["gpus"] if gpu["present"]} == {
             _gpu(number)["uuid"] for number in well
         }
-        assert [gpu["slurm_index"] for gpu in made["gpus"]] == list(range(len(names)))
+        seen = (set() if first else seen) | {_gpu(number)["uuid"] for number in well}
+        indices = {gpu["uuid"]: gpu["slurm_index"] for gpu in made["gpus"]}
+        assert [indices[name] for name in names if name in seen] == list(range(len(seen)))
+        assert {indices[name] for name in names if name not in seen} <= {None}
