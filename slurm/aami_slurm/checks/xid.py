@@ -49,9 +49,13 @@ def check(facts: "Facts", limits: "Dict[str, Any]") -> "List[Finding]":
         if outcome is not None:
             told.append((outcome, report, len(group)))
     told.sort(key=lambda one: (one[0] != FAIL, ROOT_FIRST.get(one[1].family or "", 1), one[1].seq))
-    for _, report, _ in told[1:]:
-        # What follows a root is no less severe, but a drain is to name the root.
-        report.severity = "error" if report.severity == "fatal" else report.severity
+    roots = set()
+    for _, report, _ in told:
+        # What follows a root is no less severe, but a drain is to name the root. A second lost GPU is a root, too.
+        follows = report.place in roots if report.family == LOST else bool(roots)
+        if follows and report.severity == "fatal":
+            report.severity = "error"
+        roots.add(report.place)
     return [report.finding(outcome, count) for outcome, report, count in told] + found
 
 

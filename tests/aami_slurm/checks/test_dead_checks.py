@@ -176,3 +176,10 @@ def test_an_event_of_the_log_keeps_its_line_its_number_and_its_time() -> None:
     assert line in evidence["raw"]
     assert (evidence["source"], evidence["seq"], evidence["time"]) == ("kmsg", 41, "2026-11-20T03:04:05.678Z")
     assert evidence["mono_us"] == facts.mono_us - 2_000_000
+
+
+def test_a_second_lost_gpu_is_a_root_of_its_own() -> None:
+    """A drain that another GPU's Xid 79 has covered must not make the next one a mere follower."""
+    lines = [f"NVRM: Xid (PCI:{BUS_IDS[gpu]}): 79, GPU has fallen off the bus." for gpu in (5, 2)]
+    told = found("xid", world({"kernel": [{"line": line} for line in lines]}))
+    assert {one["gpu"]: one["severity"] for one in told} == {5: "fatal", 2: "fatal"}
