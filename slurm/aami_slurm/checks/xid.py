@@ -7,7 +7,7 @@ from aami_slurm.text import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Set, Tuple
 
     from aami_slurm.facts import Facts
     from aami_slurm.finding import Finding
@@ -49,7 +49,7 @@ def check(facts: "Facts", limits: "Dict[str, Any]") -> "List[Finding]":
         if outcome is not None:
             told.append((outcome, report, len(group)))
     told.sort(key=lambda one: (one[0] != FAIL, ROOT_FIRST.get(one[1].family or "", 1), one[1].seq))
-    roots = set()
+    roots: "Set[Any]" = set()
     for _, report, _ in told:
         # What follows a root is no less severe, but a drain is to name the root. A second lost GPU is a root, too.
         follows = report.place in roots if report.family == LOST else bool(roots)

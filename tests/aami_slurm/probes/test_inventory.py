@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from aami_slurm import inventory
 from aami_slurm.probes._gpu_rows import row
-from tests.aami_slurm.probes.support import SLURM
+from tests.aami_slurm.probes.stock import BOOT, NEXT, NODE, Node, four, gpu_row, reading_of
 from tests.lab.nvml import shapes
 from tests.lab.nvml.shapes import h100
 
@@ -23,47 +16,6 @@ if TYPE_CHECKING:
     from aami_slurm.places import Places
     from tests.aami_slurm.probes.conftest import MakeDriver
     from tests.aami_slurm.probes.support import SetClock
-
-SCHEMA = jsonschema.Draft202012Validator(json.loads((SLURM / "schema/inventory.schema.json").read_text()))
-BOOT, NEXT = "0d7c5f1e-1111-4222-8333-444455556666", "e1e1e1e1-1111-4222-8333-444455556666"
-NODE = "gpu-001"
-
-
-def _gpu(number: int, **changes: Any) -> dict[str, Any]:
-    known = {
-        "uuid": f"GPU-{number:08x}", "bus_id": f"0000:{0x10 + number:02x}:00", "nvml_index": number, "minor": number,
-        "serial": f"S{number}", "model": "NVIDIA H100", "vbios": "96", "links": [], "processes": [],
-    }  # fmt: skip
-    return row(**{**known, **changes})
-
-
-def _reading(*gpus: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    read = {"source": "nvml", "driver": "580.1", "mono_us": 1, "whole": True, "gpus": list(gpus)}
-    return {**read, **changes}
-
-
-def _four(**changes: Any) -> dict[str, Any]:
-    return _reading(*(_gpu(number) for number in range(4)), **changes)
-
-
-class Node:
-    """One node through its boots."""
-
-    def __init__(self, places: Places, clock: SetClock) -> None:
-        self.places, self.clock, self.boot, self.order = places, clock, BOOT, "bus"
-
-    def update(self, reading: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        before = copy.deepcopy(reading)
-        made, changes = inventory.update(self.places, self.clock, NODE, self.boot, reading, self.order)
-        assert reading == before, "what was read belongs to others"
-        SCHEMA.validate(made)
-        if not any("can't be saved" in words for words in changes):
-            assert inventory.load(self.places, self.boot) == made
-        return made, changes
-
-    @property
-    def files(self) -> list[Path]:
-        return sorted(Path(self.places.inventory).iterdir())
 
 
 @pytest.fixture
@@ -98,17 +50,17 @@ def test_nothing_is_known_before_the_first_look(node: Node) -> None:
 
 
 def test_the_same_again_is_the_same_generation(node: Node) -> None:
-    made, _ = node.update(_four())
+    made, _ = node.update(four())
     before = node.files[0].stat().st_mtime_ns
     node.clock.ahead += 300
-    assert node.update(_four()) == (made, [])
+    assert node.update(four()) == (made, [])
     assert node.files[0].stat().st_mtime_ns == before
 
 
 def test_last_seen_is_brought_up_to_date_once_in_a_while(node: Node) -> None:
-    first, _ = node.update(_four())
+    first, _ = node.update(four())
     node.clock.ahead += 700
-    later, changes = node.update(_four())
+    later, changes = node.update(four())
     assert changes == []
     assert later["generation"] == first["generation"]
     assert later["made"] == first["made"]
@@ -118,21 +70,21 @@ def test_last_seen_is_brought_up_to_date_once_in_a_while(node: Node) -> None:
 @pytest.mark.parametrize(
     ("reading", "words"),
     [
-        (_four(driver="590.1"), "the driver is 590.1, was 580.1"),
+        (four(driver="590.1"), "the driver is 590.1, was 580.1"),
         (
-            _reading(*(_gpu(n) for n in range(3)), _gpu(3, mig=[])),
+            reading_of(*(gpu_row(n) for n in range(3)), gpu_row(3, mig=[])),
             "the MIG layout of GPU-00000003 has changed",
         ),
-        (_reading(*(_gpu(n) for n in range(5))), "GPU-00000004 at 0000:14:00 is new"),
-        (_reading(*(_gpu(n) for n in range(3))), "GPU-00000003 at 0000:13:00 is gone, serial S3"),
+        (reading_of(*(gpu_row(n) for n in range(5))), "GPU-00000004 at 0000:14:00 is new"),
+        (reading_of(*(gpu_row(n) for n in range(3))), "GPU-00000003 at 0000:13:00 is gone, serial S3"),
         (
-            _reading(*(_gpu(n) for n in range(3)), _gpu(3, nvml_index=9)),
+            reading_of(*(gpu_row(n) for n in range(3)), gpu_row(3, nvml_index=9)),
             "a card tells something else of itself",
         ),
     ],
 )
 def test_a_change_is_a_new_generation(node: Node, reading: dict[str, Any], words: str) -> None:
-    node.update(_four())
+    node.update(four())
     made, changes = node.update(reading)
     assert changes == [words]
     assert (made["generation"], made["why"]) == (2, words)
@@ -141,10 +93,10 @@ def test_a_change_is_a_new_generation(node: Node, reading: dict[str, Any], words
 
 
 def test_a_gpu_gone_from_the_bus_is_still_known(node: Node) -> None:
-    first, _ = node.update(_four())
+    first, _ = node.update(four())
     node.clock.ahead += 100
-    left = [_gpu(0), _gpu(2, nvml_index=1), _gpu(3, nvml_index=2)]
-    made, _ = node.update(_reading(*left))
+    left = [gpu_row(0), gpu_row(2, nvml_index=1), gpu_row(3, nvml_index=2)]
+    made, _ = node.update(reading_of(*left))
     assert _present(made) == [True, False, True, True]
     gone = made["gpus"][1]
     assert {**gone, "present": True, "nvml_index": 1} == first["gpus"][1], (
@@ -153,7 +105,7 @@ def test_a_gpu_gone_from_the_bus_is_still_known(node: Node) -> None:
     assert gone["nvml_index"] is None
     assert [gpu["slurm_index"] for gpu in made["gpus"]] == [0, 1, 2, 3], "Slurm counts on"
     assert [gpu["nvml_index"] for gpu in made["gpus"]] == [0, None, 1, 2]
-    back, changes = node.update(_four())
+    back, changes = node.update(four())
     assert changes == ["GPU-00000001 at 0000:11:00 is back"]
     assert _present(back) == [True] * 4
     assert back["generation"] == 3
@@ -163,8 +115,10 @@ def test_a_gpu_gone_from_the_bus_is_still_known(node: Node) -> None:
     "known", [{"nvml_index": 1}, {"bus_id": "0000:11:00"}, {"uuid": "GPU-00000001", "nvml_index": 1}]
 )
 def test_a_gpu_in_trouble_keeps_its_name_and_place(node: Node, known: dict[str, Any]) -> None:
-    node.update(_four())
-    made, changes = node.update(_reading(_gpu(0), row(trouble="gpu-is-lost", **known), _gpu(2), _gpu(3)))
+    node.update(four())
+    made, changes = node.update(
+        reading_of(gpu_row(0), row(trouble="gpu-is-lost", **known), gpu_row(2), gpu_row(3))
+    )
     assert changes == ["GPU-00000001 at 0000:11:00 is gone, serial S1"]
     assert _present(made) == [True, False, True, True]
     assert (made["gpus"][1]["serial"], made["gpus"][1]["nvml_index"]) == ("S1", known.get("nvml_index"))
@@ -180,15 +134,15 @@ def test_a_lost_gpu_of_the_real_stub(node: Node, make_driver: MakeDriver) -> Non
 
 
 def test_a_gpu_lost_over_a_reboot_is_known_from_the_boot_before(node: Node) -> None:
-    first, _ = node.update(_four())
+    first, _ = node.update(four())
     node.boot = NEXT
-    made, changes = node.update(_reading(_gpu(0), _gpu(1), _gpu(3, nvml_index=2)))
+    made, changes = node.update(reading_of(gpu_row(0), gpu_row(1), gpu_row(3, nvml_index=2)))
     assert changes == ["first look at the GPUs in this boot", "GPU-00000002 at 0000:12:00 is gone, serial S2"]
     assert made["generation"] == 1
     gone = {"present": False, "nvml_index": None, "slurm_index": None}
     assert made["gpus"][2] == {**first["gpus"][2], **gone}
     node.boot = "third"
-    made, changes = node.update(_reading(_gpu(0), _gpu(1), _gpu(3, nvml_index=2)))
+    made, changes = node.update(reading_of(gpu_row(0), gpu_row(1), gpu_row(3, nvml_index=2)))
     assert changes == ["first look at the GPUs in this boot"], "it was gone already"
     assert _present(made) == [True, True, False, True]
 
@@ -198,62 +152,64 @@ def _indices(made: dict[str, Any]) -> dict[str, int | None]:
 
 
 def test_a_card_taken_out_over_a_reboot_has_no_index_and_the_others_move_up(node: Node) -> None:
-    node.update(_four())
-    left = _reading(_gpu(0), _gpu(2, nvml_index=1), _gpu(3, nvml_index=2))
+    node.update(four())
+    left = reading_of(gpu_row(0), gpu_row(2, nvml_index=1), gpu_row(3, nvml_index=2))
     for node.boot in (NEXT, "third"):
         for _ in range(2):
             assert _indices(node.update(left)[0]) == {"S0": 0, "S1": None, "S2": 1, "S3": 2}
-    lost = _reading(_gpu(0), _gpu(3, nvml_index=1))
+    lost = reading_of(gpu_row(0), gpu_row(3, nvml_index=1))
     assert _indices(node.update(lost)[0]) == {"S0": 0, "S1": None, "S2": 1, "S3": 2}, "lost in this boot"
-    back = _reading(*(_gpu(number) for number in range(4)))
+    back = reading_of(*(gpu_row(number) for number in range(4)))
     node.boot = "fourth"
     assert _indices(node.update(back)[0]) == {"S0": 0, "S1": 1, "S2": 2, "S3": 3}
 
 
 def test_a_replacement_in_another_slot_shifts_no_index(node: Node) -> None:
-    node.update(_reading(_gpu(0), _gpu(1), _gpu(2)))
+    node.update(reading_of(gpu_row(0), gpu_row(1), gpu_row(2)))
     node.boot = NEXT
-    made, _ = node.update(_reading(_gpu(0), _gpu(2, nvml_index=1), _gpu(9, nvml_index=2)))
+    made, _ = node.update(reading_of(gpu_row(0), gpu_row(2, nvml_index=1), gpu_row(9, nvml_index=2)))
     assert _indices(made) == {"S0": 0, "S1": None, "S2": 1, "S9": 2}
 
 
 def test_a_card_that_the_driver_lists_and_can_not_open_since_boot_has_its_place(node: Node) -> None:
-    node.update(_four())
+    node.update(four())
     node.boot = NEXT
     lost = row(nvml_index=1, bus_id="0000:11:00", trouble="gpu-is-lost")
-    made, _ = node.update(_reading(_gpu(0), lost, _gpu(2), _gpu(3)))
+    made, _ = node.update(reading_of(gpu_row(0), lost, gpu_row(2), gpu_row(3)))
     assert _indices(made) == {"S0": 0, "S1": 1, "S2": 2, "S3": 3}
 
 
 def test_the_gpus_of_another_node_are_not_ours(node: Node) -> None:
-    inventory.update(node.places, node.clock, "gpu-002", BOOT, _reading(_gpu(0), _gpu(8), _gpu(9)), "bus")
+    inventory.update(
+        node.places, node.clock, "gpu-002", BOOT, reading_of(gpu_row(0), gpu_row(8), gpu_row(9)), "bus"
+    )
     node.boot = NEXT
-    made, changes = node.update(_reading(_gpu(0), _gpu(1)))
+    made, changes = node.update(reading_of(gpu_row(0), gpu_row(1)))
     assert changes == ["first look at the GPUs in this boot"]
     assert _indices(made) == {"S0": 0, "S1": 1}
 
 
 def test_other_hardware_under_the_same_name_is_a_new_machine(node: Node) -> None:
-    node.update(_four())
+    node.update(four())
     node.boot = NEXT
-    made, changes = node.update(_reading(_gpu(10), _gpu(11)))
+    made, changes = node.update(reading_of(gpu_row(10), gpu_row(11)))
     assert changes[1] == "another machine: none of the 4 GPUs known before is here"
     assert [gpu["uuid"] for gpu in made["gpus"]] == ["GPU-0000000a", "GPU-0000000b"]
     assert made["why"] == "; ".join(changes)
 
 
 def test_a_machine_whose_gpus_are_all_lost_is_not_another_one_in_the_same_boot(node: Node) -> None:
-    node.update(_four())
-    made, _ = node.update(_reading(*(row(nvml_index=n, trouble="gpu-is-lost") for n in range(4))))
+    node.update(four())
+    made, _ = node.update(reading_of(*(row(nvml_index=n, trouble="gpu-is-lost") for n in range(4))))
     assert _present(made) == [False] * 4
     assert [gpu["nvml_index"] for gpu in made["gpus"]] == [0, 1, 2, 3]
 
 
 def test_a_card_that_was_replaced_is_forgotten(node: Node) -> None:
-    node.update(_four())
+    node.update(four())
     node.boot = NEXT
     made, changes = node.update(
-        _reading(_gpu(0), _gpu(1), _gpu(2), _gpu(9, bus_id="0000:13:00", nvml_index=3))
+        reading_of(gpu_row(0), gpu_row(1), gpu_row(2), gpu_row(9, bus_id="0000:13:00", nvml_index=3))
     )
     assert changes[1:] == [
         "GPU-00000009 at 0000:13:00 is new",
@@ -263,18 +219,18 @@ def test_a_card_that_was_replaced_is_forgotten(node: Node) -> None:
 
 
 def test_a_card_that_moved_replaces_nobody(node: Node) -> None:
-    node.update(_four())
+    node.update(four())
     node.boot = NEXT
-    made, _ = node.update(_reading(_gpu(0), _gpu(1), _gpu(3, bus_id="0000:12:00", nvml_index=2)))
+    made, _ = node.update(reading_of(gpu_row(0), gpu_row(1), gpu_row(3, bus_id="0000:12:00", nvml_index=2)))
     assert sorted((gpu["uuid"], gpu["present"]) for gpu in made["gpus"]) == [
         ("GPU-00000000", True), ("GPU-00000001", True), ("GPU-00000002", False), ("GPU-00000003", True),
     ]  # fmt: skip
 
 
 def test_what_a_card_refuses_now_it_still_has(node: Node) -> None:
-    node.update(_four())
+    node.update(four())
     made, changes = node.update(
-        _reading(_gpu(0, serial=None, vbios=None, minor=None), _gpu(1), _gpu(2), _gpu(3))
+        reading_of(gpu_row(0, serial=None, vbios=None, minor=None), gpu_row(1), gpu_row(2), gpu_row(3))
     )
     assert changes == []
     assert (made["gpus"][0]["serial"], made["gpus"][0]["minor"]) == ("S0", 0)
@@ -282,9 +238,9 @@ def test_what_a_card_refuses_now_it_still_has(node: Node) -> None:
 
 def test_instances_that_one_tool_does_not_tell_are_kept(node: Node) -> None:
     parts = [{"uuid": "MIG-1", "gi": 1, "ci": 0}]
-    node.update(_reading(_gpu(0, mig=parts)))
+    node.update(reading_of(gpu_row(0, mig=parts)))
     less = [{"uuid": "MIG-1", "gi": None, "ci": None}]
-    made, changes = node.update(_reading(_gpu(0, mig=less, nvml_index=4), source="nvidia-smi"))
+    made, changes = node.update(reading_of(gpu_row(0, mig=less, nvml_index=4), source="nvidia-smi"))
     assert changes == ["a card tells something else of itself"]
     assert made["gpus"][0]["mig"] == parts
 
@@ -292,122 +248,15 @@ def test_instances_that_one_tool_does_not_tell_are_kept(node: Node) -> None:
 @pytest.mark.parametrize(("order", "indices"), [("bus", [0, 1, 2]), ("minor", [2, 0, 1])])
 def test_slurms_index_counts_as_the_settings_say(node: Node, order: str, indices: list[int]) -> None:
     node.order = order
-    made, _ = node.update(_reading(_gpu(0, minor=7), _gpu(1, minor=0), _gpu(2, minor=3)))
+    made, _ = node.update(reading_of(gpu_row(0, minor=7), gpu_row(1, minor=0), gpu_row(2, minor=3)))
     by_bus = sorted(made["gpus"], key=lambda gpu: str(gpu["bus_id"]))
     assert [gpu["slurm_index"] for gpu in by_bus] == indices
 
 
 def test_a_bus_of_a_further_domain_comes_later(node: Node) -> None:
     made, _ = node.update(
-        _reading(_gpu(0, bus_id="10000:01:00"), _gpu(1, bus_id="0000:ff:00"), _gpu(2, bus_id="0009:02:00"))
+        reading_of(
+            gpu_row(0, bus_id="10000:01:00"), gpu_row(1, bus_id="0000:ff:00"), gpu_row(2, bus_id="0009:02:00")
+        )
     )
     assert [gpu["bus_id"] for gpu in made["gpus"]] == ["0000:ff:00", "0009:02:00", "10000:01:00"]
-
-
-def test_a_reading_of_some_gpus_makes_none(node: Node) -> None:
-    with pytest.raises(ValueError, match="all GPUs"):
-        inventory.update(node.places, node.clock, NODE, BOOT, _four(whole=False), "bus")
-
-
-def test_a_disk_that_can_not_be_written_costs_the_file_only(node: Node) -> None:
-    Path(node.places.state).parent.mkdir(parents=True, exist_ok=True)
-    Path(node.places.state).write_text("no folder")
-    made, changes = node.update(_four())
-    assert len(made["gpus"]) == 4
-    assert changes[-1] == "the inventory can't be saved: Not a directory"
-    assert inventory.load(node.places, BOOT) is None
-
-
-def test_files_stay_few_and_this_boots_newest_is_among_them(node: Node) -> None:
-    for number in range(inventory.KEPT + 20):
-        made, _ = node.update(_four(driver=f"580.{number}"))
-    assert len(node.files) == inventory.KEPT
-    assert made["generation"] == inventory.KEPT + 20
-    for path in node.files:  # the clock was wrong, and is set right
-        os.utime(path, (4e9, 4e9))
-    made, _ = node.update(_four(driver="1"))
-    assert inventory.load(node.places, BOOT) == made
-
-
-def test_garbage_beside_it_is_passed_over(node: Node) -> None:
-    made, _ = node.update(_four())
-    folder = Path(node.places.inventory)
-    for name in (
-        f"{BOOT}-2.json",
-        f"{BOOT}-x.json",
-        f"{BOOT}-.json",
-        "other.json",
-        f"{NEXT}-99999999999.json",
-    ):
-        (folder / name).write_bytes(b"\xff{")
-    (folder / f"{BOOT}-3.json").write_text(json.dumps({**made, "boot_id": NEXT}))
-    (folder / f"{BOOT}-4.json").mkdir()
-    (folder / f".{BOOT}-5.json.new").write_text(json.dumps(made))
-    assert inventory.load(node.places, BOOT) == made
-    newer, _ = node.update(_four(driver="590"))
-    assert newer["generation"] == 5, "a number that is taken is not used again"
-
-
-_ANY = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(
-    where=st.lists(
-        st.sampled_from([*inventory.GPU_KEYS, "gpus", "schema", "generation", "driver", 0]), max_size=3
-    ),
-    what=_ANY,
-)
-def test_a_file_that_was_tampered_with_never_crashes(node: Node, where: list[Any], what: Any) -> None:
-    good, _ = inventory.update(node.places, node.clock, NODE, BOOT, _four(), "bus")
-    path = Path(node.places.inventory) / f"{BOOT}-{good['generation']}.json"
-    told: Any = json.loads(path.read_text())
-    inner = told
-    for step in ("gpus", 0) if where[:1] and where[0] in inventory.GPU_KEYS else ():
-        inner = inner[step]
-    if where and isinstance(inner, dict):
-        inner[where[0]] = what
-    path.write_text(json.dumps(told if where else what))
-    inventory.load(node.places, BOOT)
-    inventory.update(node.places, node.clock, NODE, BOOT, _four(), "minor")
-
-
-_NUMBERS = st.lists(st.integers(0, 7), max_size=8, unique=True)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(st.lists(st.tuples(_NUMBERS, _NUMBERS, st.booleans()), min_size=1, max_size=6))
-def test_no_gpu_is_forgotten_or_told_twice_whatever_comes_and_goes(
-    tmp_path_factory: pytest.TempPathFactory, clock: SetClock, looks: list[tuple[list[int], list[int], bool]]
-) -> None:
-    from aami_slurm.places import Places
-
-    root = tmp_path_factory.mktemp("root")
-    (root / "var/lib").mkdir(parents=True)
-    node = Node(Places(str(root)), clock)
-    known: set[str] = set()
-    seen: set[str] = set()  # in this boot
-    for well, lost, boots in looks:
-        node.boot += "x" if boots else ""
-        rows = [_gpu(number) for number in well] + [
-            row(uuid=f"GPU-{number:08x}", trouble="gpu-is-lost") for number in lost if number not in well
-        ]
-        first = inventory.load(node.places, node.boot) is None
-        made, _ = node.update(_reading(*rows))
-        names = [gpu["uuid"] for gpu in made["gpus"]]
-        here = {str(gpu["uuid"]) for gpu in rows}
-        known = (known if not first or known & here else set()) | {
-            str(_gpu(number)["uuid"]) for number in well
-        }
-        assert sorted(names) == sorted(known)
-        assert {gpu["uuid"] for gpu in made["gpus"] if gpu["present"]} == {
-            _gpu(number)["uuid"] for number in well
-        }
-        seen = (set() if first else seen) | {_gpu(number)["uuid"] for number in well}
-        indices = {gpu["uuid"]: gpu["slurm_index"] for gpu in made["gpus"]}
-        assert [indices[name] for name in names if name in seen] == list(range(len(seen)))
-        assert {indices[name] for name in names if name not in seen} <= {None}
