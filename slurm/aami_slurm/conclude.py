@@ -24,6 +24,7 @@ DRAINS = ("drain-after-job", "block-and-drain")
 OUT_BY_US = ("drained", "already-ours")
 SETTLED = ("drained", "already-ours", "already-out")  # the evidence has had its consequence
 UNKNOWN = "unknown"
+KEPT_US = 60000000
 BUDGET = 3.0
 RESERVE = 0.5  # of the hook's hard limit: a drain that the hook does not live to see is not written down
 
@@ -77,10 +78,13 @@ def conclude(
     book: "Book",
     judged: "List[Judged]",
     job_gpus: "Optional[FrozenSet[str]]",
+    *,
     stock: "Optional[Dict[str, Any]]",
+    reading: "Optional[Dict[str, Any]]" = None,
 ) -> "Conclusion":
-    """Decide over these findings, act, record, and end the hook. At most one drain."""
+    """Decide over these findings, act, record, and end the hook. At most one drain. `reading` is what the driver said."""
     with book.open(node.patience):
+        _hear(book.state, reading)
         told = Told(node.places)
         decision = decide(node, book.state, judged, job_gpus)
         _note(book, told, judged, node.phase)
@@ -101,6 +105,14 @@ def conclude(
     except (Busy, Unwritable) as error:
         return Conclusion(decision, result, str(error))
     return Conclusion(decision, result)
+
+
+def _hear(state: "State", reading: "Optional[Dict[str, Any]]") -> "None":
+    """Of which GPUs there is a reading now, for the prologs of the next minute."""
+    if reading is not None:
+        now = int(reading["mono_us"])
+        state.heard = {uuid: us for uuid, us in state.heard.items() if us > now - KEPT_US}
+        state.heard.update((gpu["uuid"], now) for gpu in reading["gpus"] if gpu["uuid"])
 
 
 def _note(book: "Book", told: "Told", judged: "List[Judged]", phase: "str") -> "None":

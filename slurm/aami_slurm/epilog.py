@@ -89,4 +89,4 @@ def _judge(book: "Book", look: "Look") -> "None":
     facts.hang = register.hang_fact(node.places, node.clock)
     look.load()
     look.wait(node.left(BUDGET))
-    conclude(node, book, look.judge(), facts.job_gpus, look.stock)
+    conclude(node, book, look.judge(), facts.job_gpus, stock=look.stock, reading=facts.gpus)

@@ -93,7 +93,7 @@ def _look(node: "Node") -> "None":
     if not ask:
         judged += frame.of_known(node, _of_the_driver(before))
     known.save(node.places, now)
-    conclude(node, book, judged, None, look.stock)
+    conclude(node, book, judged, None, stock=look.stock)
 
 
 def _read_at_last(node: "Node", book: "Book", look: "Look") -> "None":

@@ -194,7 +194,7 @@ def _interpret(scan: "_Scan", told: "Read") -> "None":
         own = (
             event.facility == 0 and event.trust != NOT_DRIVER
         )  # else the kernel speaks of a process by that name
-        if own and any(mark in record for mark in DRIVERS):
+        if own and record.partition(b";")[2].startswith(DRIVERS):
             told.driver_lines = True
 
 

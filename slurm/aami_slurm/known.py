@@ -26,9 +26,6 @@ class Known:
         self.gpus_mono = gpus_mono
         self.findings = findings
 
-    def fresh(self, mono: "float") -> "bool":
-        return self.gpus_mono is not None and 0 <= mono - self.gpus_mono <= FRESH
-
 
 def load(places: "Places") -> "Known":
     try:

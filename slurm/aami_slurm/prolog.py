@@ -49,10 +49,10 @@ class Seen:
         before = known.load(node.places)
         self.known = [one for one in before.findings if one.outcome == FAIL and one.gpu_uuid in {None, *held}]
         # A reading from before the driver spoke last says nothing of what it spoke about, whichever hook read that.
-        read_us = (before.gpus_mono or 0.0) * 1000000
-        fresh = (
-            before.fresh(node.clock.mono()) and read_us >= state.driver_us and not (found.unresolved or spoke)
-        )
+        of_all = int((before.gpus_mono or 0.0) * 1000000)
+        since = max(state.driver_us, int((node.clock.mono() - known.FRESH) * 1000000))
+        heard = all(max(of_all, state.heard.get(uuid, 0)) >= since for uuid in held)
+        fresh = before.gpus_mono is not None and heard and not (found.unresolved or spoke)
         of_gpus = [one for one in self.known if one.gpu_uuid is not None]
         serious = [event for event in self.kernel if event.get("action") not in NOBODY]
         self.ask = self.has_gpus and bool(not fresh or of_gpus or serious)
@@ -107,8 +107,11 @@ def _judge(
     if look.with_gpus or seen.site:
         look.start(min(PROBE, node.left(TARGET - RESERVE)))
         look.wait(node.left(TARGET - RESERVE))
+        if "gpus" in look.facts.trouble:  # no answer takes back what health found
+            stored = frame.of_known(node, seen.known)
         judged = look.judge() + stored
-    conclusion = conclude(node, book, judged, look.facts.job_gpus, look.stock)
+    facts = look.facts
+    conclusion = conclude(node, book, judged, facts.job_gpus, stock=look.stock, reading=facts.gpus)
     return (BLOCK, conclusion.words) if conclusion.blocks else (0, "")
 
 

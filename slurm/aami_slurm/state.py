@@ -179,9 +179,10 @@ class State:
         self.read_us: "Optional[int]" = notes.get("read_us")
         self.skew_us: "int" = notes.get("skew_us", 0)
         self.driver_us: "int" = notes.get("driver_us", 0)  # when the driver said something last, or may have
+        self.heard: "Dict[str, int]" = notes.get("heard", {})  # when a job's hook had a reading of a GPU last
 
     def notes(self) -> "Line":
-        names = ("hooks", "checks", "read_us", "skew_us", "driver_us")
+        names = ("hooks", "checks", "read_us", "skew_us", "driver_us", "heard")
         return {name: getattr(self, name) for name in names}
 
     def forget(self, now_us: "int") -> "None":
