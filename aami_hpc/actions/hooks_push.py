@@ -90,7 +90,11 @@ def run(
         "remarks": remarks,
     }
     summary = _summary(reports, generation.name, dry_run=dry_run)
-    return Result(data, page(summary, reports, merged, chosen, remarks), all(one.good for one in reports))
+    return Result(
+        data,
+        page(summary, reports, merged, chosen, remarks, before=not dry_run),
+        all(one.good for one in reports),
+    )
 
 
 def _payload(path: Path, packed: bytes) -> Payload:

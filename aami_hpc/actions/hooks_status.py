@@ -119,8 +119,8 @@ def _runs(reports: Sequence[Report]) -> list[Table]:
     for hook in _HOOKS:
         ages = sorted(look.hooks[hook] for look in looks.values() if hook in look.hooks)
         never = fold(name for name, look in looks.items() if hook not in look.hooks)
-        between = f"{_ago(ages[0])} to {_ago(ages[-1])} ago" if ages else ""
-        rows.append((hook, str(len(ages)), between, never))
+        between = " to ".join(dict.fromkeys(_ago(age) for age in (ages[:1] + ages[-1:])))
+        rows.append((hook, str(len(ages)), between and f"{between} ago", never))
     columns = ("Hook", "Nodes", "Last run", "Not in this boot, as far as is known")
     return [Table(columns, tuple(rows), title="Hook runs")]
 

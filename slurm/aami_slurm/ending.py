@@ -42,6 +42,7 @@ def _complain(node: "Node", book: "Book", words: "str") -> "None":
 
 
 START, END = "start", "end"
+NEWS = 60.0  # seconds
 BOOTING = 900.0  # seconds: until then a boot's first lines are news
 SPOOL = "/spool"  # below the run folder; made when it is first needed
 
@@ -95,20 +96,23 @@ def take_known(book: "Book", node: "Node", stock: "Optional[Dict[str, Any]]") ->
         return True
     from aami_slurm import kernel_log
 
-    if book.state.journal.generation is not None:
-        _begin_generation(book, node)  # before the read: a line that came after the push is no history
     spoke = kernel_log.take(book, node.places.below(node.settings.kmsg), stock).driver_lines
     _begin_generation(book, node)
     return spoke
 
 
 def _begin_generation(book: "Book", node: "Node") -> "None":
-    """Other settings judge what comes from now on: what the journal has already was judged by those before. So it is
-    where a journal begins long after the boot: it was lost, or we came late, and old lines are history.
+    """Other settings judge what comes from now on: what was before them was judged by those before. So it is where a
+    journal begins long after the boot: it was lost, or we came late, and old lines are history. A line of the last
+    minute is news to both.
     """
     current, ours = book.state.journal.generation, node.settings.generation
     if current == ours:
         return
+    old = [
+        event["seq"] for event in book.state.recent if event["mono_us"] < (node.clock.mono() - NEWS) * 1000000
+    ]
     late = current is not None or node.clock.mono() > BOOTING
-    covers = {"covers": book.state.seq} if late else {}
-    book.event("generation", generation=ours, before=current, **covers)
+    covers = {"covers": max(old)} if late and old else {}
+    words = "settings and code of generation %s judge from here on" % ours
+    book.event("generation", generation=ours, before=current, words=words, **covers)

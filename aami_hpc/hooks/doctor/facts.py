@@ -69,6 +69,11 @@ class Facts:
         number = int(found[0]) if found else None
         return None if number in _NO_LIMIT else number
 
+    def has_no_limit(self, key: str) -> bool:
+        """Whether a time is set to for ever, for which releases print one of several numbers."""
+        found = _NUMBER.match(self.value(key))
+        return found is not None and int(found[0]) in _NO_LIMIT
+
     def hook_limit(self, hook: str) -> int | None:
         """How long Slurm lets a hook run; None for ever."""
         own = self.seconds(f"{hook}Timeout")

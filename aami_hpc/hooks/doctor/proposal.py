@@ -142,7 +142,8 @@ def _health(facts: Facts, has: Callable[[str], bool]) -> Iterator[Change]:
 
 
 def _change(facts: Facts, key: str, value: str, why: str) -> Change:
-    return Change(key, facts.values(key), (value,), why)
+    now = () if facts.has_no_limit(key) else facts.values(key)
+    return Change(key, now, (value,), why)
 
 
 def _wants_timer(facts: Facts) -> bool:

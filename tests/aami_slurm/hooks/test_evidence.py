@@ -126,7 +126,7 @@ def test_lines_from_before_other_settings_are_history(make_node: MakeNode) -> No
 @slow
 def test_lines_from_before_a_lost_journal_are_history_long_after_the_boot(make_node: MakeNode) -> None:
     node = OneSlurm(make_node)
-    node.cards.says(5, 95, CONTAINED)
+    node.cards.says(5, 95, CONTAINED, seconds_ago=120)
     node.hook("health")
     assert node.is_out
     node.give_back()
@@ -137,6 +137,16 @@ def test_lines_from_before_a_lost_journal_are_history_long_after_the_boot(make_n
     assert node.hook("prolog", job(1, "5")) == 0
     assert len(node.updates()) == 1
     assert node.events("xid")
+
+
+@slow
+def test_a_fault_between_a_push_and_the_next_hook_is_no_history(make_node: MakeNode) -> None:
+    node = OneSlurm(make_node, _rules({"check": "xid", "mode": "off"}))
+    node.hook("health")
+    node.set(ENFORCE, generation="20261121T000000Z-00000000")
+    node.cards.says(5, 95, CONTAINED)
+    node.hook("health")
+    assert ":gpu5 " in node.shown()["reason"]
 
 
 @slow

@@ -170,7 +170,7 @@ def node_state(facts: Facts) -> list[Finding]:
                 Finding(
                     "node-state",
                     "note",
-                    f"{ours.STATE} is on a {kind} on {fold(names)}: in memory, most likely",
+                    f"{ours.STATE} is on {kind} on {fold(names)}: in memory, most likely",
                     "A boot then takes the records of older boots along. Nothing on the node relies on them; the head "
                     "node has what it fetched before",
                 )
