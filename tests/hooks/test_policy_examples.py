@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from aami_hpc.config import load
 from aami_hpc.hooks import policy
 from tests.docs import DOCS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BLOCK = re.compile(r"^```yaml\n(policy:\n.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLES = [
