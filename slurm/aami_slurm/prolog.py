@@ -28,6 +28,7 @@ TARGET = 2.0
 RESERVE = 0.2  # of the target, for what comes after the probe
 BLOCKS = "block-and-drain"
 PROBE = 1.2  # what the driver gets: a drain that follows needs its time before the hook's hard limit
+UNBELIEVED = "unattributed"
 NOBODY = ("none", "tell-user")  # actions that ask nothing of the node
 
 
@@ -40,8 +41,11 @@ class Seen:
         self.found = found
         self.has_gpus = bool(found.gpus or found.unresolved)
         held = {gpu["uuid"] for gpu in found.gpus}
+        # What could not be believed slows nobody down: any user can make the kernel print such lines.
         self.kernel = [
-            event for event in state.recent if event.get("gpu_uuid") is None or event["gpu_uuid"] in held
+            event
+            for event in state.recent
+            if event["kind"] != UNBELIEVED and (event.get("gpu_uuid") is None or event["gpu_uuid"] in held)
         ]
         self.hang = register.hang_fact(node.places, node.clock)
         self.site = os.path.isdir(node.places.site_checks)

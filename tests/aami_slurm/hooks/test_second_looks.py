@@ -256,3 +256,17 @@ def test_a_drain_that_is_owed_beside_a_quiet_job_is_made_when_that_ends(make_nod
     assert node.asked_at() == before
     node.hook("epilog", job(1, "2", **ENDED))
     assert node.is_out
+
+
+@slow
+def test_lines_that_nobody_believes_slow_no_job_down(make_node: MakeNode) -> None:
+    """A process of that name that crashes, or a line of another bus: the driver is slow here, and nobody waits for it."""
+    node = OneSlurm(make_node)
+    node.kernel(
+        "NVRM: Xid 79: x[4242]: segfault at 0 ip 0000000000000000 sp 00007ffd00000000 error 4 in a.out[400000+1]"
+    )
+    node.hook("health")
+    node.cards.put(node.cards.state.with_fault("slow-init"))
+    status, seconds = node.timed("prolog", job(1, "2"))
+    assert (status, seconds < 0.9) == (0, True), seconds
+    assert node.events("unattributed")
