@@ -130,5 +130,6 @@ def test_our_own_tree_loads_and_its_launchers_end_well(tmp_path: Path) -> None:
             check=False,
         )
         assert ran.returncode == 0, ran
-    assert Machine(root).look().compiled
+    python = (root / "usr/lib/aami-hpc/current/python").read_text().strip()
+    assert Machine(root, python).look().compiled
     assert result.data["files"] > 50

@@ -46,7 +46,6 @@ def test_78_alone_becomes_1_and_says_why(tree: NodeTree, hook: str) -> None:
         ("SIGKILL", "import os; os.kill(os.getpid(), 9)"),
         ("SIGSEGV", "import os; os.kill(os.getpid(), 11)"),
         ("SIGTERM", "import os; os.kill(os.getpid(), 15)"),
-        ("binary", "\x00\x01"),
     ],
 )
 def test_everything_else_lets_the_job_run_with_one_line(

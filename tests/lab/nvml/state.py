@@ -9,6 +9,8 @@ that NVML error. `tests/lab/nvml/src/state.h` is the other side of the format.
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -289,3 +291,7 @@ class GpuState:
     def write(self, path: Path) -> None:
         """Put the state at `path` in one step: a reader sees the old state or this one, never a part."""
         write_atomic(path, self.text(), mode=0o644)
+        # The kernel's own stamp counts in ticks of milliseconds, and a file number is used again: two changes within
+        # one tick would look like none to a process that has seen the state before both.
+        now = time.time_ns()
+        os.utime(path, ns=(now, now))
