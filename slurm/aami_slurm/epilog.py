@@ -70,7 +70,7 @@ def _write_down(
         if end:
             finish(node, book, stock)
         else:
-            book.commit(last=False)
+            book.commit()  # how far the kernel's log was read is in the snapshot alone where no line was of interest
 
 
 def _judge(book: "Book", look: "Look") -> "None":
