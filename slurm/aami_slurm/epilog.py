@@ -31,7 +31,7 @@ def run(node: "Node") -> "Tuple[int, str]":
     look = _started(node, book, job, stock)
     try:
         _write_down(node, book, job, stock, end=look is None)
-    except Stop:
+    except BaseException:
         if look is not None:
             look.wait(0)  # nobody will hear the answer: end what was asked
         raise
